@@ -1,0 +1,117 @@
+"""One level of parallelism, reproducible to the bit, with progress counted in the parent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blackbox_xai._checks import check_int, shown
+from blackbox_xai.errors import InputError
+
+__all__ = ["Progress", "child_rng", "pmap", "progress_hook"]
+
+Progress = Callable[[int, int], None]
+
+
+def child_rng(seed: int, index: int) -> np.random.Generator:
+    """Return the generator of input ``index``: the same whatever runs beside it, or before."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+
+
+def progress_hook(progress: bool | Progress, label: str) -> tuple[Progress, Callable[[], None]]:
+    """Return a hook ``(done, total)`` and a function that ends it; tqdm stands behind True."""
+    if callable(progress):
+        return progress, lambda: None
+    if not progress:
+        return lambda done, total: None, lambda: None
+    from tqdm.auto import tqdm  # type: ignore[import-untyped]  # tqdm ships no types
+
+    bar = tqdm(desc=label, disable=None, leave=False)
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return show, bar.close
+
+
+def pmap(
+    function: Callable[[Any, Any], Any],
+    shared: Any,
+    tasks: Sequence[Any],
+    *,
+    n_jobs: int = 1,
+    backend: str = "threads",
+) -> Iterator[tuple[int, Any]]:
+    """Yield ``(i, function(shared, tasks[i]))`` as they finish.
+
+    ``shared`` (a model, a masker) is sent to a worker process once and kept there by content,
+    not with every task: with every task a forest of a few megabytes runs several times slower
+    than a plain loop.
+    """
+    n_jobs = _n_jobs(n_jobs)
+    if n_jobs == 1 or len(tasks) <= 1:
+        for i, task in enumerate(tasks):
+            yield i, function(shared, task)
+        return
+    from joblib import Parallel, delayed
+
+    if backend == "processes":
+        payload, key = _pack(shared)
+        calls = (delayed(_in_worker)(payload, key, function, i, task) for i, task in enumerate(tasks))
+        pool = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator_unordered")
+    else:
+        calls = (delayed(_indexed)(function, shared, i, task) for i, task in enumerate(tasks))
+        pool = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator_unordered")
+    results = pool(calls)
+    try:
+        yield from results
+    finally:
+        results.close()
+
+
+def _n_jobs(n_jobs: Any) -> int:
+    if n_jobs == -1:
+        return os.cpu_count() or 1
+    return check_int("n_jobs", n_jobs, minimum=1, hint="-1 means all cores.")
+
+
+def _indexed(function: Callable[[Any, Any], Any], shared: Any, i: int, task: Any) -> Any:
+    return i, function(shared, task)
+
+
+def _pack(shared: Any) -> tuple[NDArray[np.uint8], str]:
+    """Return the pickled object as an array, which joblib maps into memory, and its key."""
+    import cloudpickle  # type: ignore[import-untyped]  # cloudpickle ships no types
+
+    try:
+        payload = cloudpickle.dumps(shared)
+    except Exception as error:
+        raise InputError(
+            f"model or masker cannot be sent to worker processes ({shown(str(error), 200)}). "
+            "Use n_jobs=1, or a model whose parallel is 'threads'."
+        ) from error
+    return np.frombuffer(payload, np.uint8), hashlib.blake2b(payload, digest_size=16).hexdigest()
+
+
+_worker_cache: dict[str, Any] = {}
+
+
+def _in_worker(
+    payload: NDArray[np.uint8],
+    key: str,
+    function: Callable[[Any, Any], Any],
+    i: int,
+    task: Any,
+) -> tuple[int, Any]:
+    if key not in _worker_cache:
+        import cloudpickle
+
+        _worker_cache.clear()
+        _worker_cache[key] = cloudpickle.loads(payload.tobytes())
+    return i, function(_worker_cache[key], task)

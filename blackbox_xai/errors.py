@@ -1,0 +1,98 @@
+"""The errors this library raises on purpose.
+
+::
+
+    BlackboxError
+    |-- InputError (ValueError)        an argument or the data; nothing was sent to the model
+    |-- BudgetError                    the next step would cost more than allowed; nothing was sent
+    `-- ModelError (RuntimeError)
+        |-- LoadError                  the model cannot be opened or reached
+        |-- PredictError               the model failed on some rows
+        `-- AnswerError                the model answered something that is not a score matrix
+    Interrupted (KeyboardInterrupt)    Ctrl-C; what was finished is in ``partial``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = [
+    "AnswerError",
+    "BlackboxError",
+    "BudgetError",
+    "InputError",
+    "Interrupted",
+    "LoadError",
+    "ModelError",
+    "PredictError",
+]
+
+
+class BlackboxError(Exception):
+    """Base of every error of this library.
+
+    Attributes
+    ----------
+    partial : list
+        What was finished before the error, in the order of the inputs, ``None`` where nothing
+        was; empty when the failing call produces a single result.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.partial: list[Any] = []
+
+
+class InputError(BlackboxError, ValueError):
+    """An argument or the data cannot be used; the message says which and what to do."""
+
+
+class BudgetError(BlackboxError):
+    """The next step needs more model rows than the budget leaves; it was not sent."""
+
+
+class ModelError(BlackboxError, RuntimeError):
+    """The model cannot be used as it is."""
+
+
+class LoadError(ModelError):
+    """The model cannot be opened or reached."""
+
+
+class PredictError(ModelError):
+    """The model failed while scoring.
+
+    Parameters
+    ----------
+    message : str
+        One sentence for the user.
+    rows : sequence of int, optional
+        Positions, in the inputs of the failing call, of the rows that could not be scored.
+    """
+
+    def __init__(self, message: str, rows: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.rows = tuple(int(row) for row in rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep ``rows`` when the error travels back from a worker process."""
+        return (type(self), (str(self), self.rows))
+
+
+class AnswerError(PredictError):
+    """The model's answer is not a finite score matrix of the expected shape."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a long call.
+
+    Attributes
+    ----------
+    partial : list
+        Finished results in the order of the inputs, ``None`` where unfinished.
+    """
+
+    def __init__(self, message: str = "Interrupted.") -> None:
+        super().__init__(message)
+        self.partial: list[Any] = []

@@ -1,0 +1,1 @@
+"""Local explainers: why did the model answer so on this input?"""

@@ -1,0 +1,244 @@
+"""What every local explainer shares: binding, batching over inputs, seeds, progress."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from blackbox_xai._checks import check_choice, check_int, shown
+from blackbox_xai._inputs import n_rows, row
+from blackbox_xai._parallel import Progress, child_rng, pmap, progress_hook
+from blackbox_xai.adapters import as_model
+from blackbox_xai.adapters.base import Adapter
+from blackbox_xai.errors import BlackboxError, BudgetError, InputError, Interrupted, ModelError
+from blackbox_xai.protocols import FloatArray, IntArray, Masker
+from blackbox_xai.results import Attribution, Explanation
+from blackbox_xai.values import Link, Query, Steps, ValueFunction, drive
+
+__all__ = ["LocalExplainer"]
+
+# Inputs explained side by side. A constant, so that the batches the model sees, and with them
+# the last bits of its scores, do not depend on n_jobs.
+_WINDOW = 8
+_TOP_OUTPUTS = 5
+_ALL_OUTPUTS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalExplainer(ABC):
+    """Base of local explainers: frozen settings; the model and the masker come with the call.
+
+    A subclass writes ``_attribute``, a generator that yields queries and returns an
+    ``Attribution``.
+
+    Parameters
+    ----------
+    random_state : int
+        Seed. Input ``i`` of a call has a generator of its own, so results do not depend on
+        ``n_jobs``, on the batch size, or on which inputs are explained beside it.
+    """
+
+    random_state: int = 0
+
+    @abstractmethod
+    def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
+        """Yield queries, receive scores, return the attribution."""
+
+    def _max_rows(self) -> int | None:
+        """Return the budget of one explanation in model rows, or None."""
+        return None
+
+    def _link(self) -> Link | None:
+        """Return what is applied to the scores of every row, or None."""
+        return None
+
+    def explain(
+        self, model: Any, x: Any, masker: Masker, *, outputs: Any = None
+    ) -> Explanation:
+        """Explain one input.
+
+        Parameters
+        ----------
+        model : object
+            Anything ``as_model`` takes.
+        x : object
+            One input: a row, an image or a text, as the masker takes it.
+        masker : Masker
+            How features are hidden.
+        outputs : sequence of int or str, int, str, optional
+            Outputs to explain. None: all, or the 5 with the highest scores when there are more
+            than 20.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        InputError
+            When an argument cannot be used.
+        BudgetError
+            When the budget does not suffice; nothing more was sent.
+        ModelError
+            When the model fails or does not answer with scores.
+        """
+        self._check()
+        return self._window((as_model(model), masker, outputs), [(0, x)])[0]
+
+    def explain_many(
+        self,
+        model: Any,
+        xs: Any,
+        masker: Masker,
+        *,
+        outputs: Any = None,
+        n_jobs: int = 1,
+        progress: bool | Progress = False,
+        on_error: str = "raise",
+    ) -> list[Explanation]:
+        """Explain many inputs; their coalitions share batches.
+
+        Parameters
+        ----------
+        model, masker, outputs
+            As for ``explain``.
+        xs : sequence
+            Inputs: rows of an array or frame, a list of images or texts.
+        n_jobs : int
+            Workers; -1 means all cores. The numbers do not depend on it.
+        progress : bool or callable
+            True shows a bar on a terminal; a callable receives ``(done, total)``.
+        on_error : {"raise", "return"}
+            What to do when the model fails or Ctrl-C is pressed: raise, with what was finished in
+            the error's ``partial``; or return that list, with None where nothing was finished.
+
+        Returns
+        -------
+        list of Explanation
+
+        Raises
+        ------
+        InputError, BudgetError, ModelError
+            As for ``explain``.
+        Interrupted
+            On Ctrl-C.
+        """
+        self._check()
+        check_choice("on_error", on_error, ("raise", "return"))
+        n = n_rows(xs)
+        black_box = as_model(model)
+        tasks = [
+            [(i, row(xs, i)) for i in range(start, min(start + _WINDOW, n))]
+            for start in range(0, n, _WINDOW)
+        ]
+        finished: list[Any] = [None] * n
+        show, close = progress_hook(progress, type(self).__name__)
+        try:
+            done = pmap(
+                self._window,
+                (black_box, masker, outputs),
+                tasks,
+                n_jobs=n_jobs,
+                backend=black_box.parallel,
+            )
+            for task, explanations in done:
+                for (i, _), explanation in zip(tasks[task], explanations, strict=True):
+                    finished[i] = explanation
+                show(sum(e is not None for e in finished), n)
+        except (ModelError, BudgetError, KeyboardInterrupt) as error:
+            if on_error == "return":
+                warnings.warn(_unfinished(finished, error), RuntimeWarning, stacklevel=2)
+                return finished
+            raise _with_partial(error, finished) from error.__cause__
+        finally:
+            close()
+        return finished
+
+    def _check(self) -> None:
+        """Check the settings; called once before anything is sent."""
+        check_int("random_state", self.random_state, minimum=0)
+
+    def _window(
+        self, shared: tuple[Adapter, Masker, Any], inputs: Sequence[tuple[int, Any]]
+    ) -> list[Explanation]:
+        """Explain a few inputs side by side."""
+        model, masker, outputs = shared
+        runs = []
+        for i, x in inputs:
+            v = ValueFunction(model, masker.bind(x), budget=self._max_rows(), link=self._link())
+            runs.append((v, self._explained(v, masker, outputs, child_rng(self.random_state, i))))
+        return drive(runs)
+
+    def _explained(
+        self, v: ValueFunction, masker: Masker, outputs: Any, rng: np.random.Generator
+    ) -> Steps[Explanation]:
+        """Score the input itself, choose outputs, then let the method work."""
+        full = np.ones((1, v.n_features), dtype=bool)
+        everything = (yield Query(full))[0]
+        names = v.model.name_outputs(len(everything))
+        chosen = _choose_outputs(outputs, everything, names)
+        v.keep_outputs(chosen)
+        attribution = yield from self._attribute(v, rng)
+        return Explanation(
+            values=attribution.values,
+            std_err=attribution.std_err,
+            base=attribution.base,
+            scores=everything[chosen],
+            feature_names=v.masked.feature_names,
+            output_names=tuple(names[j] for j in chosen),
+            scale=v.model.scale,
+            layout=v.masked.layout,
+            method=type(self).__name__,
+            settings={f.name: getattr(self, f.name) for f in fields(self)},
+            masker=masker.describe(),
+            cost=v.cost,
+            diagnostics=attribution.diagnostics,
+        )
+
+
+def _choose_outputs(outputs: Any, scores: FloatArray, names: tuple[str, ...]) -> IntArray:
+    """Return the columns to explain."""
+    k = len(scores)
+    if outputs is None:
+        if k <= _ALL_OUTPUTS:
+            return np.arange(k)
+        return np.argsort(-scores, kind="stable")[:_TOP_OUTPUTS]
+    wanted = [outputs] if isinstance(outputs, str | int | np.integer) else list(outputs)
+    chosen = []
+    for output in wanted:
+        if isinstance(output, str):
+            if output not in names:
+                raise InputError(
+                    f"outputs: the model has no output {shown(output)}; it has {shown(names)}."
+                )
+            chosen.append(names.index(output))
+        elif isinstance(output, int | np.integer) and -k <= output < k:
+            chosen.append(int(output) % k)
+        else:
+            raise InputError(
+                f"outputs must name outputs or count them from 0 to {k - 1}, got {shown(output)}."
+            )
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise InputError(f"outputs must list one or more outputs, each once, got {shown(wanted)}.")
+    return np.array(chosen, dtype=np.intp)
+
+
+def _unfinished(finished: list[Any], error: BaseException) -> str:
+    done = sum(e is not None for e in finished)
+    why = str(error) or type(error).__name__
+    return f"{done} of {len(finished)} inputs were explained; the rest are None. Stopped by: {why}"
+
+
+def _with_partial(error: BaseException, finished: list[Any]) -> BaseException:
+    """Return the error to raise, holding what was finished."""
+    if isinstance(error, BlackboxError | Interrupted):
+        error.partial = finished
+        return error
+    interrupted = Interrupted(f"Interrupted; {_unfinished(finished, error)}")
+    interrupted.partial = finished
+    return interrupted

@@ -1,0 +1,336 @@
+"""The value function ``v(kept) -> scores`` and the loop that pays for it.
+
+Explainers are generators: they yield a ``Query``, are sent the scores, and return their result.
+So one loop can run many inputs side by side, and coalitions of several inputs share batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from blackbox_xai.adapters.base import Adapter
+from blackbox_xai.errors import BudgetError, InputError
+from blackbox_xai.ledger import Ledger
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
+
+__all__ = ["Link", "Query", "Steps", "ValueFunction", "drive"]
+
+Result = TypeVar("Result")
+Link = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """Coalitions to be scored.
+
+    Parameters
+    ----------
+    kept : ndarray of shape (m, d)
+        True (or 1.0) where a feature keeps its value.
+    fills : ndarray of shape (m,), optional
+        The fill of each coalition, one model row each. None: the weighted mean over all fills,
+        ``r`` model rows for each coalition that has not been scored before.
+    """
+
+    kept: BoolArray | FloatArray
+    fills: IntArray | None = None
+
+
+Steps = Generator[Query, FloatArray, Result]
+
+
+class ValueFunction:
+    """Scores coalitions of one input: the only caller of ``predict`` for local methods.
+
+    Parameters
+    ----------
+    model : Adapter
+        The black box.
+    masked : MaskedInput
+        One input, bound by a masker.
+    budget : int, optional
+        Model rows that may be spent; a query that would need more raises before it is sent.
+    link : callable, optional
+        Applied to the scores of every row, before the mean over fills.
+    outputs : ndarray of int, optional
+        Columns of the scores to keep. None keeps all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> masked = bx.TabularMasker(np.zeros((1, 2))).bind(np.array([1.0, 2.0]))
+    >>> v = ValueFunction(bx.as_model(lambda X: X.sum(1)), masked, budget=10)
+    >>> v(np.array([[True, False], [True, True]]))[:, 0]
+    array([1., 3.])
+    >>> v.cost.rows
+    2
+    """
+
+    def __init__(
+        self,
+        model: Adapter,
+        masked: MaskedInput,
+        *,
+        budget: int | None = None,
+        link: Link | None = None,
+        outputs: IntArray | None = None,
+    ) -> None:
+        self.model = model
+        self.masked = masked
+        self.budget = budget
+        self.link = link
+        self.outputs = outputs
+        self.cost = Ledger()
+        self.n_features = len(masked.feature_names)
+        self.n_fills = masked.n_fills
+        self._memo: dict[bytes, FloatArray] = {}
+
+    def __call__(self, kept: BoolArray | FloatArray) -> FloatArray:
+        """Return the mean scores ``(m, k)`` of coalitions ``(m, d)``."""
+        return drive([(self, _once(Query(np.atleast_2d(kept))))])[0]
+
+    @property
+    def budget_left(self) -> int | None:
+        """Model rows that may still be spent; None when there is no limit."""
+        return None if self.budget is None else self.budget - self.cost.rows
+
+    def job(self, query: Query) -> Job:
+        """Return the work that ``query`` still needs.
+
+        Raises
+        ------
+        InputError
+            When the coalitions do not fit the input.
+        BudgetError
+            When the rows needed are more than the budget leaves; nothing is sent.
+        """
+        kept = np.asarray(query.kept)
+        if kept.ndim != 2 or kept.shape[1] != self.n_features:
+            raise InputError(
+                f"kept must have shape (m, {self.n_features}), one column for each feature, "
+                f"got {kept.shape}."
+            )
+        if kept.dtype != np.bool_ and not self.masked.soft:
+            raise InputError(f"kept must be bool for this masker, got {kept.dtype}.")
+        job = Job(self, kept, query.fills)
+        if self.budget is not None and job.n_rows > self.budget - self.cost.rows:
+            raise BudgetError(
+                f"The next step needs {job.n_rows} model rows, but {self.budget - self.cost.rows} "
+                f"of the budget of {self.budget} are left. Raise the budget or ask for less."
+            )
+        return job
+
+    def keep_outputs(self, outputs: IntArray) -> None:
+        """Keep only these columns from now on, also of what was paid for already."""
+        self.outputs = outputs
+        self._memo = {key: scores[outputs] for key, scores in self._memo.items()}
+
+    def charge(self, cost: Ledger) -> None:
+        """Add ``cost`` to what this input has cost."""
+        self.cost = self.cost + cost
+
+    def recall(self, key: bytes) -> FloatArray | None:
+        """Return the mean scores of a coalition paid for earlier, or None."""
+        return self._memo.get(key)
+
+    def remember(self, key: bytes, scores: FloatArray) -> None:
+        """Keep the mean scores of a coalition."""
+        self._memo[key] = scores
+
+
+def _once(query: Query) -> Steps[FloatArray]:
+    scores = yield query
+    return scores
+
+
+class Job:
+    """Rows one query needs: which to write, and what to make of their scores.
+
+    Scores arrive in row order, in pieces of any length; sums are formed coalition by coalition,
+    so that they do not depend on where the pieces were cut.
+    """
+
+    def __init__(self, v: ValueFunction, kept: BoolArray | FloatArray, fills: IntArray | None):
+        self.v = v
+        self.fills = fills
+        self._memoised = fills is None and kept.dtype == np.bool_
+        self._per_coalition = v.n_fills if fills is None else 1
+        if self._memoised:
+            self._keep_new(kept)
+        else:
+            self._kept, self._n_single, self.hits = kept, 0, 0
+            self._order = np.arange(len(kept))
+        grid = len(self._kept) - self._n_single
+        self.n_rows = self._n_single + grid * self._per_coalition
+        self._tail: list[FloatArray] = []
+        self._tail_rows = 0
+        self._done: list[FloatArray] = []
+
+    def _keep_new(self, kept: BoolArray | FloatArray) -> None:
+        """Split the coalitions into those known, the full one (a single row), and new ones."""
+        packed = np.packbits(kept, axis=1)
+        rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+        _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+        keys = [packed[i].tobytes() for i in first]
+        new = np.array([self.v.recall(key) is None for key in keys], dtype=bool)
+        full = kept[first].all(axis=1)
+        order = np.concatenate([np.flatnonzero(new & full), np.flatnonzero(new & ~full)])
+        self._n_single = int((new & full).sum())
+        self._kept = kept[first[order]]
+        self._new_keys = [keys[i] for i in order]
+        self._keys = keys
+        self._inverse = inverse.ravel()
+        self.hits = (len(kept) - len(order)) * self.v.n_fills
+
+    def write(self, batch: Any, at: int, start: int, stop: int) -> None:
+        """Write this job's rows ``start`` to ``stop`` into ``batch`` from row ``at`` on."""
+        masked, r, single = self.v.masked, self._per_coalition, self._n_single
+        if start < single:
+            masked.write(batch, at, self._kept[start : min(stop, single)], np.zeros(1, np.intp))
+            at, start = at + 1, start + 1
+        if self.fills is not None or r == 1:
+            fills = np.zeros(stop - start, np.intp) if self.fills is None else self.fills[start:stop]
+            if stop > start:
+                masked.write(batch, at, self._kept[start:stop], fills)
+            return
+        while start < stop:
+            coalition, fill = divmod(start - single, r)
+            whole = (stop - start) // r if fill == 0 else 0
+            rows = whole * r or min(stop - start, r - fill)
+            chosen = self._kept[single + coalition :][: max(whole, 1)]
+            if whole:
+                masked.write(batch, at, chosen, None)
+            else:
+                fills = np.arange(fill, fill + rows)
+                masked.write(batch, at, np.repeat(chosen, rows, axis=0), fills)
+            at, start = at + rows, start + rows
+
+    def take(self, scores: FloatArray) -> None:
+        """Receive the scores of the next rows."""
+        v = self.v
+        if v.outputs is not None:
+            scores = scores[:, v.outputs]
+        if v.link is not None:
+            scores = v.link(scores)
+        r = self._per_coalition
+        if r == 1:
+            self._done.append(scores)
+            return
+        if self._n_single and not self._done:
+            self._done.append(scores[:1].copy())
+            scores = scores[1:]
+        self._tail.append(scores)
+        self._tail_rows += len(scores)
+        if self._tail_rows < r:
+            return
+        rows = np.concatenate(self._tail) if len(self._tail) > 1 else self._tail[0]
+        whole = len(rows) // r
+        weighted = rows[: whole * r].reshape(whole, r, -1) * v.masked.fill_weights[:, None]
+        self._done.append(weighted.sum(axis=1))
+        rest = rows[whole * r :].copy()
+        self._tail, self._tail_rows = [rest], len(rest)
+
+    def result(self) -> FloatArray:
+        """Return the scores of the query, in its order."""
+        done = np.concatenate(self._done) if self._done else np.empty((0, 0))
+        if not self._memoised:
+            return done
+        for key, scores in zip(self._new_keys, done, strict=True):
+            self.v.remember(key, scores)
+        known = [self.v.recall(key) for key in self._keys]
+        return np.stack([scores for scores in known if scores is not None])[self._inverse]
+
+
+_CHUNK_BYTES = 8 << 20
+
+
+def drive(runs: Sequence[tuple[ValueFunction, Steps[Result]]]) -> list[Result]:
+    """Run explainers side by side on one model; their queries share batches.
+
+    Parameters
+    ----------
+    runs : sequence of (ValueFunction, generator)
+        All value functions must have the same model and inputs bound by the same masker.
+
+    Returns
+    -------
+    list
+        What each generator returned.
+    """
+    results: dict[int, Result] = {}
+    jobs: dict[int, Job] = {}
+
+    def advance(i: int, scores: FloatArray | None) -> None:
+        v, steps = runs[i]
+        try:
+            query = next(steps) if scores is None else steps.send(scores)
+            jobs[i] = v.job(query)
+        except StopIteration as stop:
+            jobs.pop(i, None)
+            results[i] = stop.value
+
+    for i in range(len(runs)):
+        advance(i, None)
+    while jobs:
+        _pay(list(jobs.values()))
+        for i, job in list(jobs.items()):
+            advance(i, job.result())
+    return [results[i] for i in range(len(runs))]
+
+
+def _pay(jobs: list[Job]) -> None:
+    """Send the rows of all jobs, in chunks bounded by memory and in whole batches."""
+    jobs_rows = [job.n_rows for job in jobs]
+    for job in jobs:
+        job.v.charge(Ledger(cache_hits=job.hits))
+    ends = np.cumsum(jobs_rows)
+    total = int(ends[-1])
+    if total == 0:
+        return
+    model, masked = jobs[0].v.model, jobs[0].v.masked
+    capacity = max(_CHUNK_BYTES // max(masked.row_bytes, 1), 1)
+    batch = None
+    for start in range(0, total, _whole_batches(model, masked, capacity)):
+        stop = min(start + _whole_batches(model, masked, capacity), total)
+        if batch is None:
+            batch = masked.allocate(stop - start)
+        pieces = _pieces(ends, start, stop)
+        for i, a, b in pieces:
+            offset = int(ends[i]) - jobs_rows[i]
+            jobs[i].write(batch, a - start, a - offset, b - offset)
+        scores, cost = model.predict_counted(masked.inputs(batch, stop - start))
+        for i, a, b in pieces:
+            jobs[i].take(scores[a - start : b - start])
+        for (i, _, _), share in zip(pieces, _shares(cost, pieces), strict=True):
+            jobs[i].v.charge(share)
+
+
+def _whole_batches(model: Adapter, masked: MaskedInput, capacity: int) -> int:
+    size = model.rows_per_batch(masked.row_bytes)
+    return max(capacity // size, 1) * size
+
+
+def _pieces(ends: IntArray, start: int, stop: int) -> list[tuple[int, int, int]]:
+    """Return ``(job, first row, end row)`` for the rows ``start`` to ``stop`` of all jobs."""
+    first, last = np.searchsorted(ends, [start, stop - 1], side="right")
+    cuts = [start, *(int(end) for end in ends[first:last]), stop]
+    jobs = range(int(first), int(last) + 1)
+    return [(i, a, b) for i, a, b in zip(jobs, cuts[:-1], cuts[1:], strict=True) if b > a]
+
+
+def _shares(cost: Ledger, pieces: list[tuple[int, int, int]]) -> list[Ledger]:
+    """Split a cost: rows as they fell, time and price by rows, the rest to the first."""
+    total = sum(b - a for _, a, b in pieces)
+    shares = []
+    for n, (_, a, b) in enumerate(pieces):
+        part = (b - a) / total
+        own = cost if n == 0 else Ledger()
+        shares.append(
+            replace(own, rows=b - a, seconds=cost.seconds * part, cost=cost.cost * part)
+        )
+    return shares

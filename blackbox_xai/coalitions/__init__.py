@@ -1,0 +1,1 @@
+"""Which coalitions to score, and with which weights: pure functions of numbers."""

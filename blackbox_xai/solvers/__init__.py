@@ -1,0 +1,1 @@
+"""Scores of coalitions to attributions: pure functions of arrays."""

@@ -34,10 +34,15 @@ class Query:
     fills : ndarray of shape (m,), optional
         The fill of each coalition, one model row each. None: the weighted mean over all fills,
         ``r`` model rows for each coalition that has not been scored before.
+    view : MaskedInput, optional
+        The same input through other features, in the same containers: pixels of an image, drawn
+        rows of a table, shifts. Its ``kept`` are the view's own; they are scored one row each, by
+        fill 0 where no fills are given, and never remembered.
     """
 
     kept: BoolArray | FloatArray
     fills: IntArray | None = None
+    view: MaskedInput | None = None
 
 
 Steps = Generator[Query, FloatArray, Result]
@@ -109,15 +114,15 @@ class ValueFunction:
         BudgetError
             When the rows needed are more than the budget leaves; nothing is sent.
         """
-        kept = np.asarray(query.kept)
-        if kept.ndim != 2 or kept.shape[1] != self.n_features:
+        kept, masked = np.asarray(query.kept), query.view or self.masked
+        d = len(masked.feature_names)
+        if kept.ndim != 2 or kept.shape[1] != d:
             raise InputError(
-                f"kept must have shape (m, {self.n_features}), one column for each feature, "
-                f"got {kept.shape}."
+                f"kept must have shape (m, {d}), one column for each feature, got {kept.shape}."
             )
-        if kept.dtype != np.bool_ and not self.masked.soft:
+        if kept.dtype != np.bool_ and not masked.soft:
             raise InputError(f"kept must be bool for this masker, got {kept.dtype}.")
-        job = Job(self, kept, query.fills)
+        job = Job(self, query)
         if self.budget is not None and job.n_rows > self.budget - self.cost.rows:
             raise BudgetError(
                 f"The next step needs {job.n_rows} model rows, but {self.budget - self.cost.rows} "
@@ -155,8 +160,12 @@ class Job:
     so that they do not depend on where the pieces were cut.
     """
 
-    def __init__(self, v: ValueFunction, kept: BoolArray | FloatArray, fills: IntArray | None):
+    def __init__(self, v: ValueFunction, query: Query) -> None:
+        kept, fills = np.asarray(query.kept), query.fills
+        if query.view is not None and fills is None:
+            fills = np.zeros(len(kept), np.intp)
         self.v = v
+        self.masked = query.view or v.masked
         self.fills = fills
         self._memoised = fills is None and kept.dtype == np.bool_
         self._per_coalition = v.n_fills if fills is None else 1
@@ -189,7 +198,7 @@ class Job:
 
     def write(self, batch: Any, at: int, start: int, stop: int) -> None:
         """Write this job's rows ``start`` to ``stop`` into ``batch`` from row ``at`` on."""
-        masked, r, single = self.v.masked, self._per_coalition, self._n_single
+        masked, r, single = self.masked, self._per_coalition, self._n_single
         if start < single:
             masked.write(batch, at, self._kept[start : min(stop, single)], np.zeros(1, np.intp))
             at, start = at + 1, start + 1

@@ -7,10 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blackbox_xai.adapters import as_model as as_model
+    from blackbox_xai.explainers.lime import Lime as Lime
+    from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
+    from blackbox_xai.explainers.rise import Rise as Rise
+    from blackbox_xai.explainers.shapley.classic import ExactShapley as ExactShapley
+    from blackbox_xai.explainers.shapley.classic import KernelShap as KernelShap
+    from blackbox_xai.explainers.shapley.classic import LeverageShapley as LeverageShapley
+    from blackbox_xai.explainers.shapley.classic import PermutationShapley as PermutationShapley
     from blackbox_xai.maskers.tabular import TabularMasker as TabularMasker
 
 _HOME = {
     "as_model": "blackbox_xai.adapters",
+    "ExactShapley": "blackbox_xai.explainers.shapley.classic",
+    "KernelShap": "blackbox_xai.explainers.shapley.classic",
+    "LeverageShapley": "blackbox_xai.explainers.shapley.classic",
+    "Lime": "blackbox_xai.explainers.lime",
+    "Occlusion": "blackbox_xai.explainers.occlusion",
+    "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
+    "Rise": "blackbox_xai.explainers.rise",
     "TabularMasker": "blackbox_xai.maskers.tabular",
 }
 

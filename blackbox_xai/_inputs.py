@@ -1,17 +1,47 @@
-"""Rows of whatever holds inputs: arrays, pandas and polars frames, lists of texts or images.
+"""Rows of whatever holds inputs: arrays, frames, sparse matrices, lists of texts or images.
 
-Frames are recognised by what they can do, so neither pandas nor polars is ever imported here.
+Containers are recognised by what they can do, so neither pandas nor polars nor scipy is ever
+imported here.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
+
+import numpy as np
 
 from blackbox_xai._checks import shown
 from blackbox_xai.errors import InputError
 
-__all__ = ["is_frame", "is_pandas", "is_polars", "n_rows", "row", "row_bytes", "take_rows"]
+__all__ = [
+    "RowError",
+    "blemish",
+    "columns",
+    "copied",
+    "is_frame",
+    "is_pandas",
+    "is_polars",
+    "n_rows",
+    "row",
+    "row_bytes",
+    "take_rows",
+    "untouched",
+]
+
+
+class RowError(InputError):
+    """One row of a batch cannot be used; ``sentence`` says it with ``{row}`` in it."""
+
+    def __init__(self, sentence: str, row: int) -> None:
+        super().__init__(sentence.replace("{row}", f"row {row}", 1))
+        self.sentence = sentence
+        self.row = row
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel back from a worker process."""
+        return (type(self), (self.sentence, self.row))
 
 
 def is_pandas(inputs: Any) -> bool:
@@ -29,6 +59,11 @@ def is_polars(inputs: Any) -> bool:
 def is_frame(inputs: Any) -> bool:
     """Tell whether ``inputs`` is a data frame."""
     return is_pandas(inputs) or is_polars(inputs)
+
+
+def columns(inputs: Any) -> list[Any]:
+    """Return the column names of a frame."""
+    return list(inputs.columns)
 
 
 def n_rows(inputs: Any) -> int:
@@ -54,7 +89,7 @@ def n_rows(inputs: Any) -> int:
 
 def take_rows(inputs: Any, start: int, stop: int) -> Any:
     """Return rows ``start`` to ``stop`` in the form of ``inputs``."""
-    return inputs.iloc[start:stop] if is_pandas(inputs) else inputs[start:stop]
+    return inputs.iloc[start:stop] if hasattr(inputs, "iloc") else inputs[start:stop]
 
 
 def row(inputs: Any, i: int) -> Any:
@@ -66,6 +101,45 @@ def row_bytes(inputs: Any) -> int:
     """Return the memory of one row, in bytes; 0 when it is not known."""
     n = n_rows(inputs)
     nbytes = getattr(inputs, "nbytes", None)
-    if nbytes is None and is_frame(inputs):
+    if nbytes is None and n and is_frame(inputs):
         nbytes = 8 * n * inputs.shape[1]
+    if nbytes is None and n and isinstance(inputs, list | tuple):
+        nbytes = n * getattr(inputs[0], "nbytes", 0)
     return 0 if nbytes is None or n == 0 else int(nbytes) // n
+
+
+def untouched(inputs: Any) -> Any:
+    """Return ``inputs`` in a form whose rows can be sliced: sparse formats that cannot, as CSR."""
+    if hasattr(inputs, "tocsr") and not hasattr(inputs, "__getitem__"):
+        return inputs.tocsr()
+    return inputs
+
+
+def copied(batch: Any) -> Any:
+    """Return a copy that may be written into without touching ``batch``."""
+    if isinstance(batch, list | tuple):
+        return [item.copy() if isinstance(item, np.ndarray) else item for item in batch]
+    return batch.copy() if hasattr(batch, "copy") else batch
+
+
+def blemish(inputs: Any, i: int) -> str:
+    """Return what is odd about row ``i`` (a missing or infinite cell), or ``""``."""
+    cells = row(inputs, i)
+    if is_frame(cells):
+        names = [f"column {shown(name)}" for name in columns(cells)]
+        values = [cells[name].to_numpy()[0] for name in columns(cells)] if _unique(cells) else []
+    else:
+        flat = np.asarray(cells, dtype=None if hasattr(cells, "dtype") else object).ravel()
+        values = flat.tolist() if flat.size <= _MAX_CELLS else []
+        names = [f"column {j}" for j in range(len(values))]
+    for name, value in zip(names, values, strict=False):
+        if value is None or value != value or value in (math.inf, -math.inf):
+            return f"{name} is {shown(value)}"
+    return ""
+
+
+_MAX_CELLS = 1 << 16
+
+
+def _unique(frame: Any) -> bool:
+    return len(set(columns(frame))) == frame.shape[1]

@@ -28,8 +28,8 @@ def progress_hook(progress: bool | Progress, label: str) -> tuple[Progress, Call
     if callable(progress):
         return progress, lambda: None
     if not progress:
-        return lambda done, total: None, lambda: None
-    from tqdm.auto import tqdm  # type: ignore[import-untyped]  # tqdm ships no types
+        return lambda _done, _total: None, lambda: None
+    from tqdm.auto import tqdm
 
     bar = tqdm(desc=label, disable=None, leave=False)
 
@@ -63,7 +63,9 @@ def pmap(
 
     if backend == "processes":
         payload, key = _pack(shared)
-        calls = (delayed(_in_worker)(payload, key, function, i, task) for i, task in enumerate(tasks))
+        calls = (
+            delayed(_in_worker)(payload, key, function, i, task) for i, task in enumerate(tasks)
+        )
         pool = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator_unordered")
     else:
         calls = (delayed(_indexed)(function, shared, i, task) for i, task in enumerate(tasks))
@@ -87,7 +89,7 @@ def _indexed(function: Callable[[Any, Any], Any], shared: Any, i: int, task: Any
 
 def _pack(shared: Any) -> tuple[NDArray[np.uint8], str]:
     """Return the pickled object as an array, which joblib maps into memory, and its key."""
-    import cloudpickle  # type: ignore[import-untyped]  # cloudpickle ships no types
+    import cloudpickle
 
     try:
         payload = cloudpickle.dumps(shared)

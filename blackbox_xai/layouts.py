@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from blackbox_xai._plain import plain
 from blackbox_xai.errors import InputError
 
 __all__ = ["ImageLayout", "Layout", "TabularLayout", "TextLayout", "layout_from_dict"]
@@ -18,7 +19,9 @@ __all__ = ["ImageLayout", "Layout", "TabularLayout", "TextLayout", "layout_from_
 class Layout(Protocol):
     """Where each feature stands on its input."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """One of "tabular", "text", "image"."""
 
     def paint(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Lay ``values`` of shape ``(d, ...)`` out as the input is laid out."""
@@ -40,7 +43,7 @@ class TabularLayout:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"kind": self.kind, "data": [_plain(value) for value in self.data]}
+        return {"kind": self.kind, "data": plain(self.data)}
 
 
 @dataclass(frozen=True)
@@ -109,17 +112,6 @@ def layout_from_dict(data: dict[str, Any]) -> Layout:
     if kind == "image":
         return ImageLayout(_unpack(data["labels"]).astype(np.intp), _unpack(data["image"]))
     raise InputError(f"layout must be one of 'tabular', 'text', 'image', got {kind!r}.")
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` as something JSON can hold."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return str(value)
 
 
 _MAX_BYTES = 1 << 28  # a result file is untrusted: no array in it may unpack to more than this

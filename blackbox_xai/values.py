@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from blackbox_xai.adapters.base import Adapter
-from blackbox_xai.errors import BudgetError, InputError
+from blackbox_xai.errors import BlackboxError, BudgetError, InputError, Interrupted, ModelError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
 
-__all__ = ["Link", "Query", "Steps", "ValueFunction", "drive"]
+__all__ = ["Link", "Query", "Steps", "ValueFunction", "drive", "drive_all"]
 
 Result = TypeVar("Result")
 Link = Callable[[FloatArray], FloatArray]
@@ -97,7 +97,7 @@ class ValueFunction:
 
     def __call__(self, kept: BoolArray | FloatArray) -> FloatArray:
         """Return the mean scores ``(m, k)`` of coalitions ``(m, d)``."""
-        return drive([(self, _once(Query(np.atleast_2d(kept))))])[0]
+        return drive([(self, _once(Query(kept)))])[0]
 
     @property
     def budget_left(self) -> int | None:
@@ -114,7 +114,7 @@ class ValueFunction:
         BudgetError
             When the rows needed are more than the budget leaves; nothing is sent.
         """
-        kept, masked = np.asarray(query.kept), query.view or self.masked
+        kept, masked = query.kept, query.view or self.masked
         d = len(masked.feature_names)
         if kept.ndim != 2 or kept.shape[1] != d:
             raise InputError(
@@ -161,26 +161,26 @@ class Job:
     """
 
     def __init__(self, v: ValueFunction, query: Query) -> None:
-        kept, fills = np.asarray(query.kept), query.fills
+        kept, fills = query.kept, query.fills
         if query.view is not None and fills is None:
             fills = np.zeros(len(kept), np.intp)
         self.v = v
         self.masked = query.view or v.masked
         self.fills = fills
         self._memoised = fills is None and kept.dtype == np.bool_
+        self._kept: BoolArray | FloatArray = kept
         self._per_coalition = v.n_fills if fills is None else 1
         if self._memoised:
-            self._keep_new(kept)
+            self._keep_new(kept.astype(np.bool_, copy=False))
         else:
-            self._kept, self._n_single, self.hits = kept, 0, 0
-            self._order = np.arange(len(kept))
+            self._n_single, self.hits = 0, 0
         grid = len(self._kept) - self._n_single
         self.n_rows = self._n_single + grid * self._per_coalition
         self._tail: list[FloatArray] = []
         self._tail_rows = 0
         self._done: list[FloatArray] = []
 
-    def _keep_new(self, kept: BoolArray | FloatArray) -> None:
+    def _keep_new(self, kept: BoolArray) -> None:
         """Split the coalitions into those known, the full one (a single row), and new ones."""
         packed = np.packbits(kept, axis=1)
         rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
@@ -203,7 +203,9 @@ class Job:
             masked.write(batch, at, self._kept[start : min(stop, single)], np.zeros(1, np.intp))
             at, start = at + 1, start + 1
         if self.fills is not None or r == 1:
-            fills = np.zeros(stop - start, np.intp) if self.fills is None else self.fills[start:stop]
+            fills = (
+                np.zeros(stop - start, np.intp) if self.fills is None else self.fills[start:stop]
+            )
             if stop > start:
                 masked.write(batch, at, self._kept[start:stop], fills)
             return
@@ -270,76 +272,140 @@ def drive(runs: Sequence[tuple[ValueFunction, Steps[Result]]]) -> list[Result]:
     -------
     list
         What each generator returned.
+
+    Raises
+    ------
+    BlackboxError
+        The error of the first run that failed, after the others were finished.
     """
-    results: dict[int, Result] = {}
+    results: list[Result] = []
+    for outcome in drive_all(runs):
+        if isinstance(outcome, BlackboxError):
+            raise outcome
+        results.append(outcome)
+    return results
+
+
+def drive_all(
+    runs: Sequence[tuple[ValueFunction, Steps[Result]]],
+) -> list[Result | BlackboxError]:
+    """Run as ``drive`` does, but return the error of a failed run in the place of its result.
+
+    Rows that the model cannot score fail the runs they belong to, and no others.
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C; ``partial`` has the results of the runs that were finished.
+    """
+    outcomes: dict[int, Result | BlackboxError] = {}
     jobs: dict[int, Job] = {}
 
     def advance(i: int, scores: FloatArray | None) -> None:
         v, steps = runs[i]
+        jobs.pop(i, None)
         try:
             query = next(steps) if scores is None else steps.send(scores)
             jobs[i] = v.job(query)
         except StopIteration as stop:
-            jobs.pop(i, None)
-            results[i] = stop.value
+            outcomes[i] = stop.value
+        except BlackboxError as error:
+            outcomes[i] = error
 
-    for i in range(len(runs)):
-        advance(i, None)
-    while jobs:
-        _pay(list(jobs.values()))
-        for i, job in list(jobs.items()):
-            advance(i, job.result())
-    return [results[i] for i in range(len(runs))]
+    try:
+        for i in range(len(runs)):
+            advance(i, None)
+        while jobs:
+            waiting = list(jobs)
+            failed = _pay([jobs[i] for i in waiting])
+            for place, i in enumerate(waiting):
+                if place in failed:
+                    outcomes[i] = failed[place]
+                    del jobs[i]
+                else:
+                    advance(i, jobs[i].result())
+    except KeyboardInterrupt as error:
+        interrupted = Interrupted()
+        interrupted.partial = [outcomes.get(i) for i in range(len(runs))]
+        raise interrupted from error
+    return [outcomes[i] for i in range(len(runs))]
 
 
-def _pay(jobs: list[Job]) -> None:
-    """Send the rows of all jobs, in chunks bounded by memory and in whole batches."""
-    jobs_rows = [job.n_rows for job in jobs]
+def _pay(jobs: list[Job]) -> dict[int, BlackboxError]:
+    """Send the rows of all jobs, in chunks bounded by memory and in whole batches.
+
+    Returns the errors of the jobs that failed, by their place.
+    """
+    n_rows = [job.n_rows for job in jobs]
     for job in jobs:
         job.v.charge(Ledger(cache_hits=job.hits))
-    ends = np.cumsum(jobs_rows)
+    ends = np.cumsum(n_rows)
     total = int(ends[-1])
-    if total == 0:
-        return
     model, masked = jobs[0].v.model, jobs[0].v.masked
-    capacity = max(_CHUNK_BYTES // max(masked.row_bytes, 1), 1)
-    batch = None
-    for start in range(0, total, _whole_batches(model, masked, capacity)):
-        stop = min(start + _whole_batches(model, masked, capacity), total)
-        if batch is None:
-            batch = masked.allocate(stop - start)
-        pieces = _pieces(ends, start, stop)
-        for i, a, b in pieces:
-            offset = int(ends[i]) - jobs_rows[i]
-            jobs[i].write(batch, a - start, a - offset, b - offset)
-        scores, cost = model.predict_counted(masked.inputs(batch, stop - start))
-        for i, a, b in pieces:
-            jobs[i].take(scores[a - start : b - start])
-        for (i, _, _), share in zip(pieces, _shares(cost, pieces), strict=True):
-            jobs[i].v.charge(share)
+    chunk = _chunk_rows(model, masked)
+    batch = masked.allocate(min(chunk, total)) if total else None
+    failed: dict[int, BlackboxError] = {}
+    for start in range(0, total, chunk):
+        pieces = [
+            Piece(i, a - int(ends[i]) + n_rows[i], b - int(ends[i]) + n_rows[i])
+            for i, a, b in _overlaps(ends, start, min(start + chunk, total))
+        ]
+        _send(batch, jobs, pieces, failed)
+    return failed
 
 
-def _whole_batches(model: Adapter, masked: MaskedInput, capacity: int) -> int:
+class Piece(NamedTuple):
+    """Rows ``start`` to ``stop`` of job number ``job``."""
+
+    job: int
+    start: int
+    stop: int
+
+
+def _send(
+    batch: Any, jobs: list[Job], pieces: list[Piece], failed: dict[int, BlackboxError]
+) -> None:
+    """Score the pieces in one go; if rows fail, drop the jobs they belong to and go again."""
+    pieces = [piece for piece in pieces if piece.job not in failed]
+    if not pieces:
+        return
+    starts = np.cumsum([0, *(stop - start for _, start, stop in pieces)])
+    for (i, start, stop), at in zip(pieces, starts, strict=False):
+        jobs[i].write(batch, int(at), start, stop)
+    model, masked = jobs[0].v.model, jobs[0].v.masked
+    try:
+        scores, cost = model.predict_counted(masked.inputs(batch, int(starts[-1])))
+    except ModelError as error:
+        rows = getattr(error, "rows", ()) or range(int(starts[-1]))
+        guilty = np.unique(np.searchsorted(starts, np.fromiter(rows, np.intp), side="right") - 1)
+        failed |= {pieces[i].job: error for i in guilty if i < len(pieces)}
+        _send(batch, jobs, pieces, failed)
+        return
+    shares = _shares(cost, [stop - start for _, start, stop in pieces])
+    for (i, start, stop), at, share in zip(pieces, starts, shares, strict=False):
+        jobs[i].take(scores[at : at + stop - start])
+        jobs[i].v.charge(share)
+
+
+def _chunk_rows(model: Adapter, masked: MaskedInput) -> int:
+    """Return how many rows are held at a time: a whole number of batches that fits in memory."""
     size = model.rows_per_batch(masked.row_bytes)
-    return max(capacity // size, 1) * size
+    return max(_CHUNK_BYTES // max(masked.row_bytes, 1) // size, 1) * size
 
 
-def _pieces(ends: IntArray, start: int, stop: int) -> list[tuple[int, int, int]]:
-    """Return ``(job, first row, end row)`` for the rows ``start`` to ``stop`` of all jobs."""
+def _overlaps(ends: IntArray, start: int, stop: int) -> list[tuple[int, int, int]]:
+    """Return ``(job, first row, end row)`` for rows ``start`` to ``stop`` of all jobs in a line."""
     first, last = np.searchsorted(ends, [start, stop - 1], side="right")
     cuts = [start, *(int(end) for end in ends[first:last]), stop]
-    jobs = range(int(first), int(last) + 1)
-    return [(i, a, b) for i, a, b in zip(jobs, cuts[:-1], cuts[1:], strict=True) if b > a]
+    numbers = range(int(first), int(last) + 1)
+    return [(i, a, b) for i, a, b in zip(numbers, cuts[:-1], cuts[1:], strict=True) if b > a]
 
 
-def _shares(cost: Ledger, pieces: list[tuple[int, int, int]]) -> list[Ledger]:
-    """Split a cost: rows as they fell, time and price by rows, the rest to the first."""
-    total = sum(b - a for _, a, b in pieces)
+def _shares(cost: Ledger, n_rows: list[int]) -> list[Ledger]:
+    """Split a cost: time and price by rows; calls, which are whole, to the first."""
     shares = []
-    for n, (_, a, b) in enumerate(pieces):
-        part = (b - a) / total
-        own = cost if n == 0 else Ledger()
-        shares.append(
-            replace(own, rows=b - a, seconds=cost.seconds * part, cost=cost.cost * part)
-        )
+    for number, n in enumerate(n_rows):
+        part = n / sum(n_rows)
+        own = cost if number == 0 else Ledger()
+        shares.append(replace(own, rows=n, seconds=cost.seconds * part, cost=cost.cost * part))
     return shares

@@ -13,12 +13,13 @@ import numpy as np
 from blackbox_xai._checks import check_choice, check_int, shown
 from blackbox_xai._inputs import n_rows, row
 from blackbox_xai._parallel import Progress, child_rng, pmap, progress_hook
+from blackbox_xai._plain import plain
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
-from blackbox_xai.errors import BlackboxError, BudgetError, InputError, Interrupted, ModelError
+from blackbox_xai.errors import BlackboxError, InputError, Interrupted
 from blackbox_xai.protocols import FloatArray, IntArray, Masker
-from blackbox_xai.results import Attribution, Explanation
-from blackbox_xai.values import Link, Query, Steps, ValueFunction, drive
+from blackbox_xai.results import Attribution, Explanation, Explanations
+from blackbox_xai.values import Link, Query, Steps, ValueFunction, drive_all
 
 __all__ = ["LocalExplainer"]
 
@@ -57,9 +58,7 @@ class LocalExplainer(ABC):
         """Return what is applied to the scores of every row, or None."""
         return None
 
-    def explain(
-        self, model: Any, x: Any, masker: Masker, *, outputs: Any = None
-    ) -> Explanation:
+    def explain(self, model: Any, x: Any, masker: Masker, *, outputs: Any = None) -> Explanation:
         """Explain one input.
 
         Parameters
@@ -88,7 +87,10 @@ class LocalExplainer(ABC):
             When the model fails or does not answer with scores.
         """
         self._check()
-        return self._window((as_model(model), masker, outputs), [(0, x)])[0]
+        outcome = self._window((as_model(model), masker, outputs), [(0, x)])[0]
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
     def explain_many(
         self,
@@ -100,7 +102,7 @@ class LocalExplainer(ABC):
         n_jobs: int = 1,
         progress: bool | Progress = False,
         on_error: str = "raise",
-    ) -> list[Explanation]:
+    ) -> Explanations:
         """Explain many inputs; their coalitions share batches.
 
         Parameters
@@ -119,7 +121,8 @@ class LocalExplainer(ABC):
 
         Returns
         -------
-        list of Explanation
+        Explanations
+            A list, in the order of the inputs.
 
         Raises
         ------
@@ -139,25 +142,22 @@ class LocalExplainer(ABC):
         finished: list[Any] = [None] * n
         show, close = progress_hook(progress, type(self).__name__)
         try:
-            done = pmap(
+            for task, outcomes in pmap(
                 self._window,
                 (black_box, masker, outputs),
                 tasks,
                 n_jobs=n_jobs,
                 backend=black_box.parallel,
-            )
-            for task, explanations in done:
-                for (i, _), explanation in zip(tasks[task], explanations, strict=True):
-                    finished[i] = explanation
+            ):
+                _file(finished, tasks[task], outcomes)
                 show(sum(e is not None for e in finished), n)
-        except (ModelError, BudgetError, KeyboardInterrupt) as error:
-            if on_error == "return":
-                warnings.warn(_unfinished(finished, error), RuntimeWarning, stacklevel=2)
-                return finished
-            raise _with_partial(error, finished) from error.__cause__
+        except (BlackboxError, KeyboardInterrupt) as error:
+            if on_error == "raise":
+                raise _with_partial(error, finished) from error
+            warnings.warn(_unfinished(finished, error), RuntimeWarning, stacklevel=2)
         finally:
             close()
-        return finished
+        return Explanations(finished)
 
     def _check(self) -> None:
         """Check the settings; called once before anything is sent."""
@@ -165,14 +165,17 @@ class LocalExplainer(ABC):
 
     def _window(
         self, shared: tuple[Adapter, Masker, Any], inputs: Sequence[tuple[int, Any]]
-    ) -> list[Explanation]:
-        """Explain a few inputs side by side."""
+    ) -> list[Explanation | BlackboxError | Interrupted]:
+        """Explain a few inputs side by side; a failed one has its error in its place."""
         model, masker, outputs = shared
         runs = []
         for i, x in inputs:
             v = ValueFunction(model, masker.bind(x), budget=self._max_rows(), link=self._link())
             runs.append((v, self._explained(v, masker, outputs, child_rng(self.random_state, i))))
-        return drive(runs)
+        try:
+            return drive_all(runs)
+        except Interrupted as error:
+            return [error if outcome is None else outcome for outcome in error.partial]
 
     def _explained(
         self, v: ValueFunction, masker: Masker, outputs: Any, rng: np.random.Generator
@@ -194,7 +197,7 @@ class LocalExplainer(ABC):
             scale=v.model.scale,
             layout=v.masked.layout,
             method=type(self).__name__,
-            settings={f.name: getattr(self, f.name) for f in fields(self)},
+            settings={f.name: plain(getattr(self, f.name)) for f in fields(self)},
             masker=masker.describe(),
             cost=v.cost,
             diagnostics=attribution.diagnostics,
@@ -228,6 +231,20 @@ def _choose_outputs(outputs: Any, scores: FloatArray, names: tuple[str, ...]) ->
     return np.array(chosen, dtype=np.intp)
 
 
+def _file(finished: list[Any], inputs: Sequence[tuple[int, Any]], outcomes: Sequence[Any]) -> None:
+    """Put what was explained in its place; raise the first error when all is filed."""
+    errors: list[BaseException] = []
+    for (i, _), outcome in zip(inputs, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            if outcome not in errors:
+                outcome.add_note(f"while explaining input {i}")
+                errors.append(outcome)
+        else:
+            finished[i] = outcome
+    if errors:
+        raise errors[0]
+
+
 def _unfinished(finished: list[Any], error: BaseException) -> str:
     done = sum(e is not None for e in finished)
     why = str(error) or type(error).__name__
@@ -236,9 +253,9 @@ def _unfinished(finished: list[Any], error: BaseException) -> str:
 
 def _with_partial(error: BaseException, finished: list[Any]) -> BaseException:
     """Return the error to raise, holding what was finished."""
-    if isinstance(error, BlackboxError | Interrupted):
+    if isinstance(error, BlackboxError):
         error.partial = finished
         return error
-    interrupted = Interrupted(f"Interrupted; {_unfinished(finished, error)}")
+    interrupted = Interrupted(_unfinished(finished, error))
     interrupted.partial = finished
     return interrupted

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai._checks import check_int, shown
-from blackbox_xai._inputs import n_rows, row_bytes, take_rows
+from blackbox_xai._inputs import as_rows, n_rows, row_bytes, take_rows
 from blackbox_xai.errors import AnswerError, BlackboxError, InputError, PredictError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, Parallel, Scale
@@ -59,6 +59,7 @@ class Adapter(ABC):
 
     def predict_counted(self, inputs: Any) -> tuple[FloatArray, Ledger]:
         """Return the scores and what they cost."""
+        inputs = as_rows(inputs)
         n = n_rows(inputs)
         if n == 0:
             raise InputError("inputs must have at least one row, got 0.")

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blackbox_xai.adapters import as_model as as_model
+    from blackbox_xai.adapters.estimator import SklearnModel as SklearnModel
+    from blackbox_xai.adapters.function import CallableModel as CallableModel
+    from blackbox_xai.adapters.onnx import OnnxModel as OnnxModel
     from blackbox_xai.explainers.lime import Lime as Lime
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
     from blackbox_xai.explainers.rise import Rise as Rise
@@ -18,13 +21,16 @@ if TYPE_CHECKING:
 
 _HOME = {
     "as_model": "blackbox_xai.adapters",
+    "CallableModel": "blackbox_xai.adapters.function",
     "ExactShapley": "blackbox_xai.explainers.shapley.classic",
     "KernelShap": "blackbox_xai.explainers.shapley.classic",
     "LeverageShapley": "blackbox_xai.explainers.shapley.classic",
     "Lime": "blackbox_xai.explainers.lime",
     "Occlusion": "blackbox_xai.explainers.occlusion",
+    "OnnxModel": "blackbox_xai.adapters.onnx",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
     "Rise": "blackbox_xai.explainers.rise",
+    "SklearnModel": "blackbox_xai.adapters.estimator",
     "TabularMasker": "blackbox_xai.maskers.tabular",
 }
 

@@ -17,6 +17,7 @@ from blackbox_xai.errors import InputError
 
 __all__ = [
     "RowError",
+    "as_rows",
     "blemish",
     "columns",
     "copied",
@@ -27,7 +28,6 @@ __all__ = [
     "row",
     "row_bytes",
     "take_rows",
-    "untouched",
 ]
 
 
@@ -108,9 +108,19 @@ def row_bytes(inputs: Any) -> int:
     return 0 if nbytes is None or n == 0 else int(nbytes) // n
 
 
-def untouched(inputs: Any) -> Any:
-    """Return ``inputs`` in a form whose rows can be sliced: sparse formats that cannot, as CSR."""
-    if hasattr(inputs, "tocsr") and not hasattr(inputs, "__getitem__"):
+def as_rows(inputs: Any) -> Any:
+    """Return ``inputs`` in a form whose rows can be sliced and sent.
+
+    A table given as a list of lists becomes an array, a sparse matrix of a format that cannot be
+    sliced becomes CSR; all else stays as it is.
+    """
+    if isinstance(inputs, list | tuple) and inputs and isinstance(inputs[0], list | tuple):
+        try:
+            array = np.array(inputs)
+            return array if array.dtype.kind in "fiub" else np.array(inputs, dtype=object)
+        except ValueError as error:
+            raise InputError("inputs must have rows of equal length.") from error
+    if hasattr(inputs, "tocsr") and getattr(inputs, "format", "csr") != "csr":
         return inputs.tocsr()
     return inputs
 

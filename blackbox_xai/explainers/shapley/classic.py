@@ -1,0 +1,290 @@
+"""Shapley estimators under their field's names: one game, the mean over all fills."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from blackbox_xai._checks import check_int
+from blackbox_xai.coalitions.shapley import (
+    PairDesign,
+    all_subsets,
+    antithetic_chains,
+    n_all_pairs,
+    paired_coalitions,
+)
+from blackbox_xai.errors import BudgetError, InputError
+from blackbox_xai.explainers.base import LocalExplainer
+from blackbox_xai.protocols import BoolArray, FloatArray
+from blackbox_xai.results import Attribution
+from blackbox_xai.solvers.shapley import chain_values, exact_values, paired_values
+from blackbox_xai.values import Query, Steps, ValueFunction
+
+__all__ = ["ExactShapley", "KernelShap", "LeverageShapley", "PermutationShapley"]
+
+_DEFAULT_PAIRS = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactShapley(LocalExplainer):
+    """Shapley values from all coalitions of the features that vary.
+
+    Parameters
+    ----------
+    max_features : int
+        More varying features than this are refused: ``2**max_features`` coalitions is the price.
+    random_state : int
+        Not needed: nothing is random.
+
+    References
+    ----------
+    Shapley (1953), A Value for n-Person Games, equation 12.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> model = lambda X: X @ np.array([1.0, -2.0])
+    >>> masker = bx.TabularMasker(np.zeros((1, 2)))
+    >>> bx.ExactShapley().explain(model, np.array([3.0, 1.0]), masker).values[:, 0]
+    array([ 3., -2.])
+    """
+
+    max_features: int = 16
+
+    def _check(self) -> None:
+        super()._check()
+        check_int("max_features", self.max_features, minimum=1)
+
+    def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
+        active = np.flatnonzero(v.masked.varies.any(axis=0))
+        n = len(active)
+        if n > self.max_features:
+            raise InputError(
+                f"ExactShapley needs 2**{n} coalitions of {n} varying features, but max_features "
+                f"is {self.max_features}. Raise max_features, merge features, or use Shapley."
+            )
+        kept = np.ones((2**n, v.n_features), dtype=bool)
+        kept[:, active] = all_subsets(n)
+        scores = yield Query(kept)
+        values = np.zeros((v.n_features, scores.shape[1]))
+        if n:
+            values[active] = exact_values(scores)
+        return Attribution(
+            values, scores[0], np.zeros_like(values), {"coalitions": len(kept), "exact": True}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _GridShapley(LocalExplainer):
+    """One design of coalitions, each scored under every fill.
+
+    Parameters
+    ----------
+    budget : int, optional
+        Model rows for one input. None: those of 2,048 coalitions and two for each feature.
+    random_state : int
+    """
+
+    budget: int | None = None
+
+    def _check(self) -> None:
+        super()._check()
+        if self.budget is not None:
+            check_int("budget", self.budget, minimum=1)
+
+    def _max_rows(self) -> int | None:
+        return self.budget
+
+    def _n_pairs(self, n: int, r: int, *, needed: int) -> int:
+        """Return the pairs of coalitions that the budget pays for.
+
+        The full coalition costs 1 row, the empty one ``r``, and a pair ``2 r``.
+        """
+        everything = n_all_pairs(n)
+        if self.budget is None:
+            return min(everything, n + _DEFAULT_PAIRS)
+        needed = min(needed, everything)
+        n_pairs = min((self.budget - 1 - r) // (2 * r), everything)
+        if n_pairs < needed:
+            raise BudgetError(
+                f"{type(self).__name__} needs at least {1 + r + 2 * r * needed} model rows for "
+                f"{n} varying features and {r} background rows, but budget is {self.budget}. Raise "
+                "budget, give fewer background rows, or use Shapley."
+            )
+        return n_pairs
+
+    def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
+        d = v.n_features
+        active = np.flatnonzero(v.masked.varies.any(axis=0))
+        n = len(active)
+        ends = yield Query(np.array([[False] * d, [True] * d]))
+        total = ends[1] - ends[0]
+        values, std_err = np.zeros((d, len(total))), np.zeros((d, len(total)))
+        note: dict[str, Any] = {"varying_features": n, "coalitions": 2}
+        if n == 1:
+            values[active] = total
+        if n > 1:
+            found, error, half = yield from self._solve(n, v, active, total, rng)
+            values[active] = found
+            note["coalitions"] += 2 * half
+            if error is None:
+                return Attribution(values, ends[0], None, note)
+            std_err[active] = error
+        return Attribution(values, ends[0], std_err, note)
+
+    def _solve(
+        self,
+        n: int,
+        v: ValueFunction,
+        active: Any,
+        total: FloatArray,
+        rng: np.random.Generator,
+    ) -> Steps[tuple[FloatArray, FloatArray | None, int]]:
+        """Return values, standard errors of the varying features, and pairs scored."""
+        design = self._design(n, v.n_fills, rng)
+        odd = yield from _odd_parts(design.half, v.n_features, active)
+        values, std_err = paired_values(design, odd, total)
+        p = len(design.half)
+        reliable = p > n or p == n_all_pairs(n)
+        return values, std_err if reliable else None, p
+
+    def _design(self, n: int, r: int, rng: np.random.Generator) -> PairDesign:
+        raise NotImplementedError
+
+
+class KernelShap(_GridShapley):
+    """Shapley values by weighted regression on coalitions drawn by the Shapley kernel.
+
+    Coalitions come in pairs of complements, sizes that fit are taken whole, nothing is drawn
+    twice, values sum exactly to the score less the base, and none is forced to zero.
+
+    Parameters
+    ----------
+    budget : int, optional
+        Model rows for one input, each coalition costing one row for every background row. None:
+        those of 2,048 coalitions and two for each feature.
+    random_state : int
+        Seed.
+
+    References
+    ----------
+    Lundberg & Lee (2017), A Unified Approach to Interpreting Model Predictions, theorem 2.
+    Covert & Lee (2021), Improving KernelSHAP, section 4.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> model = lambda X: X[:, 0] * X[:, 1] + X[:, 2]
+    >>> masker = bx.TabularMasker(np.zeros((1, 3)))
+    >>> why = bx.KernelShap(budget=8).explain(model, np.array([2.0, 3.0, 1.0]), masker)
+    >>> why.values[:, 0].round(6)
+    array([3., 3., 1.])
+    """
+
+    def _design(self, n: int, r: int, rng: np.random.Generator) -> PairDesign:
+        return paired_coalitions(n, self._n_pairs(n, r, needed=n), rng, leverage=False)
+
+
+class LeverageShapley(_GridShapley):
+    """Shapley values by weighted regression on coalitions drawn by their leverage scores.
+
+    Parameters
+    ----------
+    budget : int, optional
+        Model rows for one input, each coalition costing one row for every background row. None:
+        those of 2,048 coalitions and two for each feature.
+    random_state : int
+        Seed.
+
+    References
+    ----------
+    Musco & Witter (2025), Provably Accurate Shapley Value Estimation via Leverage Score
+    Sampling, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> model = lambda X: X[:, 0] * X[:, 1] + X[:, 2]
+    >>> masker = bx.TabularMasker(np.zeros((1, 3)))
+    >>> why = bx.LeverageShapley(budget=8).explain(model, np.array([2.0, 3.0, 1.0]), masker)
+    >>> why.values[:, 0].round(6)
+    array([3., 3., 1.])
+    """
+
+    def _design(self, n: int, r: int, rng: np.random.Generator) -> PairDesign:
+        return paired_coalitions(n, self._n_pairs(n, r, needed=n), rng)
+
+
+class PermutationShapley(_GridShapley):
+    """Shapley values as mean additions along random orders, each walked forth and back.
+
+    Parameters
+    ----------
+    budget : int, optional
+        Model rows for one input, each coalition costing one row for every background row. None:
+        those of 2,048 coalitions and two for each feature.
+    random_state : int
+        Seed.
+
+    References
+    ----------
+    Castro, Gomez & Tejada (2009), Polynomial Calculation of the Shapley Value Based on Sampling,
+    section 3. Mitchell, Cooper, Frank & Holmes (2022), Sampling Permutations for Shapley Value
+    Estimation, section 4.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> model = lambda X: X[:, 0] * X[:, 1] + X[:, 2]
+    >>> masker = bx.TabularMasker(np.zeros((1, 3)))
+    >>> why = bx.PermutationShapley(budget=20).explain(model, np.array([2.0, 3.0, 1.0]), masker)
+    >>> why.values[:, 0].round(6)
+    array([3., 3., 1.])
+    """
+
+    def _solve(
+        self,
+        n: int,
+        v: ValueFunction,
+        active: Any,
+        total: FloatArray,
+        rng: np.random.Generator,
+    ) -> Steps[tuple[FloatArray, FloatArray | None, int]]:
+        if n == 2:  # the single pair is the whole game
+            design = paired_coalitions(n, n_all_pairs(n), rng)
+            odd = yield from _odd_parts(design.half, v.n_features, active)
+            return *paired_values(design, odd, total), len(odd)
+        n_chains = self._n_chains(n, v.n_fills)
+        chains = antithetic_chains(n, n_chains, rng)
+        odd = yield from _odd_parts(chains.reshape(-1, n), v.n_features, active)
+        values, std_err = chain_values(chains, odd.reshape(n_chains, n - 1, -1), total)
+        return values, std_err, len(odd)
+
+    def _n_chains(self, n: int, r: int) -> int:
+        if self.budget is None:
+            return max((n + _DEFAULT_PAIRS) // (n - 1), 1)
+        n_chains = (self.budget - 1 - r) // (2 * r * (n - 1))
+        if n_chains < 1:
+            raise BudgetError(
+                f"PermutationShapley needs at least {1 + r + 2 * r * (n - 1)} model rows for one "
+                f"order of {n} varying features and {r} background rows, but budget is "
+                f"{self.budget}. Raise budget, give fewer background rows, or use Shapley."
+            )
+        return n_chains
+
+
+def _odd_parts(half: BoolArray, d: int, active: Any) -> Generator[Query, FloatArray, FloatArray]:
+    """Score pairs of complements and return ``(v(S) - v(N - S)) / 2``, shape ``(p, k)``."""
+    p = len(half)
+    kept = np.ones((2 * p, d), dtype=bool)
+    kept[:p, active] = half
+    kept[p:, active] = ~half
+    scores = yield Query(kept)
+    return (scores[:p] - scores[p:]) / 2

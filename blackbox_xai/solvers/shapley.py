@@ -1,0 +1,119 @@
+"""Shapley values from scores of coalitions."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+
+from blackbox_xai.coalitions.shapley import PairDesign
+from blackbox_xai.protocols import BoolArray, FloatArray
+
+__all__ = ["chain_values", "exact_values", "paired_map", "paired_values"]
+
+_BLOCK = 1 << 14
+
+
+def exact_values(scores: FloatArray) -> FloatArray:
+    """Shapley values ``(d, k)`` of a game, from the scores ``(2**d, k)`` of all coalitions.
+
+    Row ``i`` of ``scores`` belongs to the coalition of the bits set in ``i``.
+
+    References
+    ----------
+    Shapley (1953), A Value for n-Person Games, equation 12.
+
+    Examples
+    --------
+    >>> game = np.array([0.0, 400, 560, 740, 720, 780, 980, 1000])[:, None]
+    >>> exact_values(game)[:, 0].round(6)
+    array([180., 360., 460.])
+    """
+    d = len(scores).bit_length() - 1
+    after = np.array([1 / (d * comb(d - 1, s - 1)) if s else 0.0 for s in range(d + 1)])
+    before = np.array([1 / (d * comb(d - 1, s)) if s < d else 0.0 for s in range(d + 1)])
+    values = np.zeros((d, scores.shape[1]))
+    for start in range(0, len(scores), _BLOCK):
+        block = scores[start : start + _BLOCK]
+        kept = (np.arange(start, start + len(block))[:, None] >> np.arange(d) & 1).astype(bool)
+        size = kept.sum(axis=1)[:, None]
+        values += np.where(kept, after[size], -before[size]).T @ block
+    return values
+
+
+def paired_map(design: PairDesign) -> tuple[FloatArray, FloatArray]:
+    """Return the least-squares map ``(d, p)`` of a design, and the leverage ``(p,)`` of its pairs.
+
+    The map takes the odd parts of the pairs, less an equal split of the total, to what each
+    feature gets beyond the equal split. It depends on coalitions alone, not on any score.
+    """
+    half = np.where(design.half, 0.5, -0.5)
+    half -= half.mean(axis=1, keepdims=True)
+    weighted = half * design.weights[:, None]
+    gram = half.T @ weighted
+    roots, axes = np.linalg.eigh(gram)
+    good = roots > 1e-10 * roots[-1]
+    inverse = (axes[:, good] / roots[good]) @ axes[:, good].T
+    ls_map = inverse @ weighted.T
+    return ls_map, np.einsum("pd,dp->p", half, ls_map)
+
+
+def paired_values(
+    design: PairDesign, odd: FloatArray, total: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Shapley values and standard errors ``(d, k)`` by regression on pairs of complements.
+
+    Parameters
+    ----------
+    design : PairDesign
+    odd : ndarray of shape (p, k)
+        ``(v(S) - v(N - S)) / 2`` of each pair.
+    total : ndarray of shape (k,)
+        ``v(N) - v({})``; the values sum to it.
+
+    Notes
+    -----
+    Standard errors are the HC3 sandwich (MacKinnon & White, 1985), each pair's share reduced by
+    its chance of being drawn: 0 when all pairs are there.
+
+    References
+    ----------
+    Covert & Lee (2021), Improving KernelSHAP, equation 6, in its paired form.
+    """
+    ls_map, leverage = paired_map(design)
+    half = np.where(design.half, 0.5, -0.5)
+    d = half.shape[1]
+    target = odd - half.sum(axis=1)[:, None] * (total / d)
+    beyond = ls_map @ target
+    left_out = (target - half @ beyond) / np.maximum(1 - leverage, 1e-6)[:, None]
+    variance = (ls_map**2 * (1 - design.chance)) @ left_out**2
+    return beyond + total / d, np.sqrt(variance)
+
+
+def chain_values(
+    chains: BoolArray, odd: FloatArray, total: FloatArray
+) -> tuple[FloatArray, FloatArray | None]:
+    """Shapley values and standard errors ``(d, k)`` from antithetic chains.
+
+    Parameters
+    ----------
+    chains : ndarray of shape (n, d - 1, d)
+    odd : ndarray of shape (n, d - 1, k)
+        ``(v(S) - v(N - S)) / 2`` along the chains.
+    total : ndarray of shape (k,)
+
+    Returns
+    -------
+    values : ndarray of shape (d, k)
+        Mean over the chains of what each feature adds where it enters, forth and back.
+    std_err : ndarray of shape (d, k) or None
+        Standard error over the chains; None when there is only one.
+    """
+    n, _, d = chains.shape
+    ends = np.broadcast_to(total / 2, (n, 1, len(total)))
+    added = np.diff(np.concatenate([-ends, odd, ends], axis=1), axis=1)
+    entry = d - 1 - chains.sum(axis=1)
+    single = np.take_along_axis(added, entry[:, :, None], axis=1)
+    if n == 1:
+        return single[0], None
+    return single.mean(axis=0), single.std(axis=0, ddof=1) / np.sqrt(n)

@@ -2,49 +2,219 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from blackbox_xai._checks import shown
+from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import TabularLayout
+from blackbox_xai.maskers.tables import Table, read_table
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["TabularMasker"]
 
 
 class TabularMasker:
-    def __init__(self, background: Any) -> None:
-        self.background = np.asarray(background, dtype=float)
+    """Hides columns by putting in their place what the background holds there.
 
-    def bind(self, x: Any) -> Any:
-        return _MaskedRow(self.background, np.asarray(x, float).ravel())
+    Parameters
+    ----------
+    background : array or frame of shape (r, n_columns)
+        Rows that stand for "not knowing": a sample of the data, or all of it. numpy arrays,
+        pandas and polars frames. The model receives the same container with the same names,
+        types and categories.
+    weights : array-like of shape (r,), optional
+        How much each background row counts; scaled to sum to 1. None: all alike.
+    groups : mapping of str to sequence of str or int, optional
+        Columns that are hidden together as one feature, such as the one-hot columns of one
+        category. Columns in no group are features of their own.
+    feature_names : sequence of str, optional
+        Column names of an array.
+
+    Raises
+    ------
+    InputError
+        When the background cannot be used; the message names the column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> masked = TabularMasker(np.zeros((1, 3))).bind([1.0, 2.0, 3.0])
+    >>> batch = masked.allocate(1)
+    >>> masked.write(batch, 0, np.array([[True, False, True]]), None)
+    >>> masked.inputs(batch, 1)
+    array([[1., 0., 3.]])
+    """
+
+    def __init__(
+        self,
+        background: Any,
+        *,
+        weights: Any = None,
+        groups: Mapping[str, Sequence[str | int]] | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        self._table = read_table(background, feature_names)
+        self._weights = _weights(weights, self._table.n_rows)
+        self.feature_names, self._features = _grouped(self._table.names, groups)
+
+    @property
+    def n_background(self) -> int:
+        """Number of background rows."""
+        return self._table.n_rows
+
+    def bind(self, x: Any) -> MaskedRow:
+        """Return one row with columns that can be hidden.
+
+        Parameters
+        ----------
+        x : array, list, frame of one row, pandas Series or mapping
+            Rows with names are matched by name, others by position.
+
+        Returns
+        -------
+        MaskedRow
+
+        Raises
+        ------
+        InputError
+            When ``x`` is not one row of the background's table; the message names the column.
+        """
+        return MaskedRow(
+            self._table, self._table.encode(x), self._weights, self.feature_names, self._features
+        )
 
     def describe(self) -> dict[str, Any]:
-        return {}
+        """Return the settings as plain data."""
+        described: dict[str, Any] = {"kind": "TabularMasker", "n_background": self.n_background}
+        described["n_features"] = len(self.feature_names)
+        return described
 
 
-class _MaskedRow:
+@dataclass(frozen=True, eq=False)
+class MaskedRow:
+    """One row of a table whose features can be hidden; made by ``TabularMasker.bind``."""
+
+    table: Table
+    cells: tuple[Any, ...]
+    fill_weights: FloatArray
+    feature_names: tuple[str, ...]
+    features: IntArray | None
     soft = False
 
-    def __init__(self, background: Any, x: Any) -> None:
-        self.background, self.x = background, x
-        self.n_fills, d = background.shape
-        self.fill_weights = np.full(self.n_fills, 1 / self.n_fills)
-        self.varies = background != x
-        self.feature_names = tuple(f"x{j}" for j in range(d))
-        self.layout = TabularLayout(tuple(x.tolist()))
-        self.row_bytes = 8 * d
+    @property
+    def n_fills(self) -> int:
+        """Number of background rows."""
+        return self.table.n_rows
 
-    def allocate(self, n: int) -> Any:
-        return np.empty((n, len(self.x)))
+    @cached_property
+    def varies(self) -> BoolArray:
+        """Where a background row differs from ``x``, shape ``(r, d)``; NaN equals NaN."""
+        differs = np.empty((self.n_fills, len(self.table.names)), dtype=bool)
+        for block, cells in zip(self.table.blocks, self.cells, strict=True):
+            differs[:, block.columns] = block.varies(cells)
+        if self.features is None:
+            return differs
+        order = np.argsort(self.features, kind="stable")
+        starts = np.searchsorted(self.features[order], np.arange(len(self.feature_names)))
+        return np.logical_or.reduceat(differs[:, order], starts, axis=1)
 
-    def write(self, batch: Any, at: int, kept: Any, fills: Any) -> None:
-        if fills is not None:
-            batch[at : at + len(kept)] = np.where(kept, self.x, self.background[fills])
-            return
-        m, d = kept.shape
-        view = batch[at : at + m * self.n_fills].reshape(m, self.n_fills, d)
-        view[:] = self.background
-        np.copyto(view, self.x, where=kept[:, None, :])
+    @cached_property
+    def layout(self) -> TabularLayout:
+        """The values of ``x``, one for each feature."""
+        values: list[Any] = [None] * len(self.table.names)
+        for block, cells in zip(self.table.blocks, self.cells, strict=True):
+            for j, cell in zip(block.columns, cells, strict=True):
+                values[j] = cell
+        if self.features is None:
+            return TabularLayout(tuple(values))
+        members = [np.flatnonzero(self.features == i) for i in range(len(self.feature_names))]
+        return TabularLayout(tuple(_shared(self.table.names, values, own) for own in members))
 
-    def inputs(self, batch: Any, n: int) -> Any:
-        return batch[:n]
+    @property
+    def row_bytes(self) -> int:
+        """Memory of one masked row, in bytes."""
+        return sum(block.row_bytes for block in self.table.blocks)
+
+    def allocate(self, n: int) -> list[Any]:
+        """Return buffers for ``n`` rows."""
+        return [block.allocate(n) for block in self.table.blocks]
+
+    def write(self, batch: list[Any], at: int, kept: BoolArray, fills: IntArray | None) -> None:
+        """Write masked rows into ``batch`` from row ``at`` on."""
+        by_column = kept if self.features is None else kept[:, self.features]
+        for block, buffer, cells in zip(self.table.blocks, batch, self.cells, strict=True):
+            chosen = by_column
+            if len(self.table.blocks) > 1:
+                chosen = by_column[:, block.columns]
+            block.write(buffer, at, cells, chosen, fills)
+
+    def inputs(self, batch: list[Any], n: int) -> Any:
+        """Return the first ``n`` rows as the model takes them."""
+        return batch[0][:n] if self.table.build is None else self.table.build(batch, n)
+
+
+def _weights(weights: Any, n: int) -> FloatArray:
+    if weights is None:
+        return np.full(n, 1 / n)
+    try:
+        given = np.array(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"weights must be numbers, got {shown(weights)}.") from error
+    if given.shape != (n,):
+        raise InputError(
+            f"weights must have shape ({n},), one for each background row, got {given.shape}."
+        )
+    if not np.isfinite(given).all() or (given < 0).any() or given.sum() <= 0:
+        raise InputError("weights must be finite, at least 0, and not all 0.")
+    return given / given.sum()
+
+
+def _grouped(
+    names: tuple[str, ...], groups: Mapping[str, Sequence[str | int]] | None
+) -> tuple[tuple[str, ...], IntArray | None]:
+    """Return the names of the features, and the feature of each column (None: one each)."""
+    if not groups:
+        return names, None
+    owner: dict[int, str] = {}
+    for group, columns in groups.items():
+        if isinstance(columns, str) or len(columns) == 0:
+            raise InputError(f"groups[{group!r}] must list columns, got {shown(columns)}.")
+        for column in columns:
+            j = _position(names, column, group)
+            if j in owner:
+                raise InputError(
+                    f"groups must be disjoint; {names[j]!r} is in {owner[j]!r} and {group!r}."
+                )
+            owner[j] = str(group)
+    labels = [owner.get(j, name) for j, name in enumerate(names)]
+    features = tuple(dict.fromkeys(labels))
+    alone = [name for j, name in enumerate(names) if j not in owner]
+    clash = set(alone) & set(owner.values())
+    if clash:
+        raise InputError(f"groups: {clash.pop()!r} is also the name of a column outside the group.")
+    place = {name: i for i, name in enumerate(features)}
+    return features, np.array([place[label] for label in labels])
+
+
+def _position(names: tuple[str, ...], column: Any, group: str) -> int:
+    if str(column) in names:
+        return names.index(str(column))
+    if isinstance(column, int | np.integer) and 0 <= column < len(names):
+        return int(column)
+    raise InputError(f"groups[{group!r}] has the unknown column {shown(column)}.")
+
+
+def _shared(names: tuple[str, ...], values: list[Any], members: IntArray) -> Any:
+    """Return how the values of a group read: the active column of a one-hot group, else all."""
+    own = [values[j] for j in members]
+    if len(own) == 1:
+        return own[0]
+    on = [j for j, value in zip(members, own, strict=True) if value == 1]
+    if len(on) == 1 and all(value in (0, 1) for value in own):
+        return names[on[0]]
+    return ", ".join(str(value) for value in own)

@@ -249,7 +249,7 @@ class Job:
     def result(self) -> FloatArray:
         """Return the scores of the query, in its order."""
         done = np.concatenate(self._done) if self._done else np.empty((0, 0))
-        if not self._memoised:
+        if not self._memoised or not self._keys:
             return done
         for key, scores in zip(self._new_keys, done, strict=True):
             self.v.remember(key, scores)

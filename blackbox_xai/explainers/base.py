@@ -211,24 +211,24 @@ def _choose_outputs(outputs: Any, scores: FloatArray, names: tuple[str, ...]) ->
         if k <= _ALL_OUTPUTS:
             return np.arange(k)
         return np.argsort(-scores, kind="stable")[:_TOP_OUTPUTS]
-    wanted = [outputs] if isinstance(outputs, str | int | np.integer) else list(outputs)
-    chosen = []
-    for output in wanted:
-        if isinstance(output, str):
-            if output not in names:
-                raise InputError(
-                    f"outputs: the model has no output {shown(output)}; it has {shown(names)}."
-                )
-            chosen.append(names.index(output))
-        elif isinstance(output, int | np.integer) and -k <= output < k:
-            chosen.append(int(output) % k)
-        else:
-            raise InputError(
-                f"outputs must name outputs or count them from 0 to {k - 1}, got {shown(output)}."
-            )
+    wanted = list(outputs) if np.iterable(outputs) and not isinstance(outputs, str) else [outputs]
+    chosen = [_output_place(output, names) for output in wanted]
     if not chosen or len(set(chosen)) < len(chosen):
         raise InputError(f"outputs must list one or more outputs, each once, got {shown(wanted)}.")
     return np.array(chosen, dtype=np.intp)
+
+
+def _output_place(output: Any, names: tuple[str, ...]) -> int:
+    """Return the column of one output, given by name or counted from either end."""
+    if isinstance(output, str) and output in names:
+        return names.index(output)
+    k = len(names)
+    if isinstance(output, int | np.integer) and not isinstance(output, bool) and -k <= output < k:
+        return int(output) % k
+    raise InputError(
+        f"outputs must be among {shown(names)} or count them from 0 to {k - 1}, "
+        f"got {shown(output)}."
+    )
 
 
 def _file(finished: list[Any], inputs: Sequence[tuple[int, Any]], outcomes: Sequence[Any]) -> None:

@@ -1,0 +1,172 @@
+"""What all explainers share: outputs, seeds, windows, failures, Ctrl-C, progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import blackbox_xai as bx
+from blackbox_xai.errors import InputError, Interrupted, PredictError
+from blackbox_xai.explainers.base import LocalExplainer
+from blackbox_xai.results import Attribution, Explanation
+from blackbox_xai.values import Query, Steps, ValueFunction
+from toys import Linear, Spy
+
+X = np.random.default_rng(0).normal(size=(20, 4))
+BACKGROUND = np.random.default_rng(1).normal(size=(30, 4))
+WEIGHTS = np.random.default_rng(2).normal(size=(4, 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shuffled(LocalExplainer):
+    """Attributes random halves; every bit depends on the generator."""
+
+    def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
+        kept = rng.random((5, v.n_features)) < 0.5
+        scores = yield Query(kept)
+        return Attribution(values=kept.T.astype(float) @ scores, base=scores[0])
+
+
+def bits(explanations: Any) -> list[bytes]:
+    return [e.values.tobytes() for e in explanations]
+
+
+@pytest.fixture(scope="module")
+def masker() -> Any:
+    return bx.TabularMasker(BACKGROUND)
+
+
+def test_the_same_bits_for_every_n_jobs_backend_and_batch_size(masker: Any) -> None:
+    explainer = Shuffled(random_state=3)
+    reference = bits(explainer.explain_many(Linear(WEIGHTS), X, masker))
+    again = bits(explainer.explain_many(Linear(WEIGHTS), X, masker))
+    assert again == reference
+    for n_jobs in (2, 4):
+        many = explainer.explain_many(Linear(WEIGHTS), X, masker, n_jobs=n_jobs)
+        assert bits(many) == reference
+    for batch_size in (1, 7):
+        model = bx.as_model(Linear(WEIGHTS), batch_size=batch_size)
+        assert bits(explainer.explain_many(model, X, masker)) == reference
+    other = bits(Shuffled(random_state=4).explain_many(Linear(WEIGHTS), X, masker))
+    assert other != reference
+
+
+def test_worker_processes_give_the_same_bits(masker: Any) -> None:
+    model = bx.as_model(Linear(WEIGHTS))
+    reference = bits(bx.KernelShap(budget=400).explain_many(model, X, masker))
+    model.parallel = "processes"
+    many = bx.KernelShap(budget=400).explain_many(model, X, masker, n_jobs=2)
+    assert bits(many) == reference
+
+
+def test_a_model_that_cannot_be_sent_to_processes_is_refused(masker: Any) -> None:
+    lock = __import__("threading").Lock()
+
+    def locked(inputs: Any) -> Any:
+        with lock:
+            return inputs.sum(1)
+
+    model = bx.as_model(locked)
+    model.parallel = "processes"
+    with pytest.raises(InputError, match=r"cannot be sent to worker processes.*n_jobs=1"):
+        Shuffled().explain_many(model, X, masker, n_jobs=2)
+
+
+def test_ledgers_add_up_to_what_a_spy_counted(masker: Any) -> None:
+    spy = Spy(Linear(WEIGHTS))
+    many = Shuffled().explain_many(bx.as_model(spy, batch_size=64), X, masker)
+    assert many.cost.rows == spy.rows
+    assert many.cost.calls == spy.calls
+    assert spy.calls <= spy.rows / 64 + 2 * 3  # three windows of inputs, each two steps
+
+
+def test_outputs_are_chosen_by_name_place_or_score(masker: Any) -> None:
+    model = bx.as_model(Linear(WEIGHTS), output_names=["a", "b", "c"])
+    why = bx.ExactShapley().explain(model, X[0], masker)
+    assert why.output_names == ("a", "b", "c")
+    for wanted in ("c", 2, -1, ["c"], np.int64(2)):
+        one = bx.ExactShapley().explain(model, X[0], masker, outputs=wanted)
+        assert one.output_names == ("c",)
+        np.testing.assert_allclose(one.values[:, 0], why.values[:, 2], atol=1e-12)
+    many = bx.as_model(Linear(np.random.default_rng(0).normal(size=(4, 30))))
+    top = bx.ExactShapley().explain(many, X[0], masker)
+    assert len(top.output_names) == 5
+    assert (np.diff(top.scores) <= 0).all()
+    for wanted in ("d", 3, ["a", "a"], [], 1.5):
+        with pytest.raises(InputError, match="outputs"):
+            bx.ExactShapley().explain(model, X[0], masker, outputs=wanted)
+
+
+class FailsOnNine:
+    """Raises for rows that hold the value 9."""
+
+    def __call__(self, inputs: Any) -> Any:
+        bad = np.flatnonzero((inputs == 9.0).any(1))
+        if len(bad):
+            raise PredictError("nine is not scored", bad)
+        return inputs.sum(1)
+
+
+def test_what_was_finished_before_a_failure_is_kept(masker: Any) -> None:
+    xs = X.copy()
+    xs[17] = 9.0
+    with pytest.raises(PredictError, match="nine is not scored") as caught:
+        bx.ExactShapley().explain_many(FailsOnNine(), xs, masker)
+    assert "while explaining input 17" in caught.value.__notes__
+    partial = caught.value.partial
+    assert [i for i, e in enumerate(partial) if e is None] == [17]
+    with pytest.warns(RuntimeWarning, match="19 of 20 inputs were explained"):
+        kept = bx.ExactShapley().explain_many(FailsOnNine(), xs, masker, on_error="return")
+    assert kept[17] is None
+    for i in (0, 16, 18):
+        np.testing.assert_allclose(kept[i].values[:, 0], xs[i] - BACKGROUND.mean(0), atol=1e-12)
+
+
+def test_ctrl_c_keeps_finished_windows(masker: Any) -> None:
+    seen = []
+
+    def impatient(inputs: Any) -> Any:
+        seen.append(len(inputs))
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return inputs.sum(1)
+
+    with pytest.raises(Interrupted, match="8 of 20") as caught:
+        Shuffled().explain_many(impatient, X, masker)
+    done = [i for i, e in enumerate(caught.value.partial) if e is not None]
+    assert done == list(range(8))
+    seen.clear()
+    with pytest.warns(RuntimeWarning, match="8 of 20"):
+        many = Shuffled().explain_many(impatient, X, masker, on_error="return")
+    assert sum(isinstance(e, Explanation) for e in many) == 8
+
+
+def test_progress_counts_inputs_and_changes_nothing(masker: Any) -> None:
+    seen: list[tuple[int, int]] = []
+    quiet = bits(Shuffled().explain_many(Linear(WEIGHTS), X, masker))
+    loud = Shuffled().explain_many(
+        Linear(WEIGHTS), X, masker, progress=lambda done, total: seen.append((done, total))
+    )
+    assert bits(loud) == quiet
+    assert seen == [(8, 20), (16, 20), (20, 20)]
+    assert bits(Shuffled().explain_many(Linear(WEIGHTS), X, masker, progress=True)) == quiet
+
+
+@pytest.mark.parametrize("bad", [-1, 1.5, "0", True, None])
+def test_a_bad_seed_is_refused(masker: Any, bad: Any) -> None:
+    with pytest.raises(InputError, match="random_state"):
+        Shuffled(random_state=bad).explain(Linear(WEIGHTS), X[0], masker)
+
+
+@pytest.mark.parametrize(("name", "bad"), [("n_jobs", 0), ("on_error", "ignore")])
+def test_bad_arguments_are_named(masker: Any, name: str, bad: Any) -> None:
+    with pytest.raises(InputError, match=name):
+        Shuffled().explain_many(Linear(WEIGHTS), X, masker, **{name: bad})
+
+
+def test_a_misspelt_setting_is_a_type_error() -> None:
+    with pytest.raises(TypeError):
+        Shuffled(random_sate=1)  # type: ignore[call-arg]

@@ -17,21 +17,43 @@ if TYPE_CHECKING:
     from blackbox_xai.explainers.shapley.classic import KernelShap as KernelShap
     from blackbox_xai.explainers.shapley.classic import LeverageShapley as LeverageShapley
     from blackbox_xai.explainers.shapley.classic import PermutationShapley as PermutationShapley
+    from blackbox_xai.maskers.fills import BlurFill as BlurFill
+    from blackbox_xai.maskers.fills import ColourFill as ColourFill
+    from blackbox_xai.maskers.fills import DrawnFill as DrawnFill
+    from blackbox_xai.maskers.fills import ImageFill as ImageFill
+    from blackbox_xai.maskers.fills import MeanFill as MeanFill
+    from blackbox_xai.maskers.image import ImageMasker as ImageMasker
+    from blackbox_xai.maskers.segments import Felzenszwalb as Felzenszwalb
+    from blackbox_xai.maskers.segments import Grid as Grid
+    from blackbox_xai.maskers.segments import Quickshift as Quickshift
+    from blackbox_xai.maskers.segments import Slic as Slic
     from blackbox_xai.maskers.tabular import TabularMasker as TabularMasker
+    from blackbox_xai.maskers.text import TextMasker as TextMasker
 
 _HOME = {
     "as_model": "blackbox_xai.adapters",
+    "BlurFill": "blackbox_xai.maskers.fills",
     "CallableModel": "blackbox_xai.adapters.function",
+    "ColourFill": "blackbox_xai.maskers.fills",
+    "DrawnFill": "blackbox_xai.maskers.fills",
     "ExactShapley": "blackbox_xai.explainers.shapley.classic",
+    "Felzenszwalb": "blackbox_xai.maskers.segments",
+    "Grid": "blackbox_xai.maskers.segments",
+    "ImageFill": "blackbox_xai.maskers.fills",
+    "ImageMasker": "blackbox_xai.maskers.image",
     "KernelShap": "blackbox_xai.explainers.shapley.classic",
     "LeverageShapley": "blackbox_xai.explainers.shapley.classic",
     "Lime": "blackbox_xai.explainers.lime",
+    "MeanFill": "blackbox_xai.maskers.fills",
     "Occlusion": "blackbox_xai.explainers.occlusion",
     "OnnxModel": "blackbox_xai.adapters.onnx",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
+    "Quickshift": "blackbox_xai.maskers.segments",
     "Rise": "blackbox_xai.explainers.rise",
     "SklearnModel": "blackbox_xai.adapters.estimator",
+    "Slic": "blackbox_xai.maskers.segments",
     "TabularMasker": "blackbox_xai.maskers.tabular",
+    "TextMasker": "blackbox_xai.maskers.text",
 }
 
 __version__ = "0.1.0"

@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+from blackbox_xai.maskers.fills import BlurFill, ColourFill, DrawnFill, ImageFill, MeanFill
+from blackbox_xai.maskers.image import ImageMasker
+from blackbox_xai.maskers.segments import Felzenszwalb, Grid, Quickshift, Slic
 from blackbox_xai.maskers.tabular import TabularMasker
+from blackbox_xai.maskers.text import TextMasker
 
-__all__ = ["TabularMasker"]
+__all__ = [
+    "BlurFill",
+    "ColourFill",
+    "DrawnFill",
+    "Felzenszwalb",
+    "Grid",
+    "ImageFill",
+    "ImageMasker",
+    "MeanFill",
+    "Quickshift",
+    "Slic",
+    "TabularMasker",
+    "TextMasker",
+]

@@ -1,0 +1,135 @@
+"""What hidden segments of an image are filled with.
+
+Each fill is a frozen dataclass called with an image ``(height, width, channels)`` and its labels
+``(height, width)``; it returns one filled image, or several ``(r, height, width, channels)`` over
+which scores are averaged. Any callable that does the same may stand in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blackbox_xai._checks import check_int, check_positive, shown
+from blackbox_xai.errors import InputError
+from blackbox_xai.protocols import FloatArray, IntArray
+
+__all__ = ["BlurFill", "ColourFill", "DrawnFill", "Fill", "ImageFill", "MeanFill"]
+
+Fill = Callable[[NDArray[Any], IntArray], NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanFill:
+    """Each segment becomes its mean colour."""
+
+    def __call__(self, image: NDArray[Any], labels: IntArray) -> FloatArray:
+        """Return the filled image."""
+        flat = labels.ravel()
+        sizes = np.bincount(flat)
+        channels = image.reshape(len(flat), -1).astype(np.float64).T
+        means = np.stack([np.bincount(flat, weights=channel) / sizes for channel in channels])
+        return means.T[labels]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlurFill:
+    """The image, blurred until its detail is gone.
+
+    Parameters
+    ----------
+    sigma : float
+        Width of the Gaussian, in pixels.
+    """
+
+    sigma: float = 10.0
+
+    def __call__(self, image: NDArray[Any], labels: IntArray) -> FloatArray:
+        """Return the filled image."""
+        from skimage.filters import gaussian
+
+        sigma = check_positive("sigma", self.sigma)
+        blurred: FloatArray = gaussian(
+            image.astype(np.float64), sigma=sigma, channel_axis=-1, preserve_range=True
+        )
+        return blurred
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColourFill:
+    """One colour everywhere.
+
+    Parameters
+    ----------
+    colour : float or tuple of float
+        One number, or one for each channel, in units of the image.
+    """
+
+    colour: float | tuple[float, ...] = 0.0
+
+    def __call__(self, image: NDArray[Any], labels: IntArray) -> FloatArray:
+        """Return the filled image."""
+        colour = np.asarray(self.colour, dtype=np.float64)
+        channels = image.shape[-1]
+        opaque = 3 if channels == 4 else channels
+        if colour.ndim > 1 or colour.size not in (1, opaque, channels):
+            raise InputError(
+                f"colour must be one number or one for each of {channels} channels, "
+                f"got {shown(self.colour)}."
+            )
+        filled = np.zeros(image.shape)
+        filled[..., : max(colour.size, 1) if colour.size > 1 else channels] = colour
+        return filled
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageFill:
+    """Another image, or several: hidden segments show what they hold there.
+
+    Parameters
+    ----------
+    images : ndarray of shape (height, width[, channels]) or (r, height, width, channels)
+        In units of the explained image, channels last.
+    """
+
+    images: Any
+
+    def __call__(self, image: NDArray[Any], labels: IntArray) -> NDArray[Any]:
+        """Return the filled image or images."""
+        images = np.asarray(self.images)
+        if images.ndim == 2:
+            images = images[..., None]
+        if images.shape[-3:] != image.shape or images.ndim not in (3, 4) or images.dtype.kind not in "fiub":
+            raise InputError(
+                f"fill images must have shape {image.shape}, or (r, ...) for several, "
+                f"got {np.shape(self.images)} of {images.dtype}."
+            )
+        return images
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnFill:
+    """Each segment takes the colour of a pixel drawn from the image, several times.
+
+    Parameters
+    ----------
+    n_draws : int
+        Filled images drawn; scores are averaged over them, and their spread gives error bars.
+    random_state : int
+        Seed.
+    """
+
+    n_draws: int = 8
+    random_state: int = 0
+
+    def __call__(self, image: NDArray[Any], labels: IntArray) -> NDArray[Any]:
+        """Return filled images of shape ``(n_draws, height, width, channels)``."""
+        n_draws = check_int("n_draws", self.n_draws, minimum=1)
+        rng = np.random.default_rng(check_int("random_state", self.random_state, minimum=0))
+        pixels = image.reshape(-1, image.shape[-1])
+        drawn = rng.integers(len(pixels), size=(n_draws, int(labels.max()) + 1))
+        return pixels[drawn][:, labels]

@@ -1,0 +1,342 @@
+"""Segments of an image, hidden by painting a fill over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blackbox_xai._checks import shown
+from blackbox_xai.errors import InputError
+from blackbox_xai.layouts import ImageLayout
+from blackbox_xai.maskers.fills import ColourFill, Fill, ImageFill, MeanFill
+from blackbox_xai.maskers.segments import Segmenter, Slic, relabelled
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+
+__all__ = ["ImageMasker", "MaskedImage"]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageMasker:
+    """Hides segments of an image.
+
+    Parameters
+    ----------
+    segmenter : callable or ndarray of shape (height, width)
+        ``Slic``, ``Quickshift``, ``Felzenszwalb``, ``Grid``, any function of an image (channels
+        last) that returns a label for each pixel, or such labels. Labels may start anywhere and
+        have gaps: every distinct label is a segment.
+    fill : callable, number, sequence or ndarray
+        ``MeanFill``, ``BlurFill``, ``ColourFill``, ``ImageFill``, ``DrawnFill``, or a function of
+        image and labels; a number or a colour; an image (channels last); or a list of fills, whose
+        scores are averaged.
+    channels : {"last", "first"}, optional
+        Where colours stand in the image. None: found from the shape, or an error if that is not
+        possible. The model receives images in the layout that the user gives.
+    keep_alpha : bool
+        Whether the fourth of four channels is transparency, which is never hidden.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> masked = ImageMasker(np.array([[1, 1, 7]]), fill=0).bind(np.array([[5, 6, 7]]))
+    >>> masked.feature_names
+    ('segment 0', 'segment 1')
+    >>> batch = masked.allocate(1)
+    >>> masked.write(batch, 0, np.array([[True, False]]), None)
+    >>> masked.inputs(batch, 1)
+    array([[[5, 6, 0]]])
+    """
+
+    segmenter: Segmenter | NDArray[Any] = field(default_factory=Slic)
+    fill: Any = field(default_factory=MeanFill)
+    channels: Literal["last", "first"] | None = field(default=None, kw_only=True)
+    keep_alpha: bool = field(default=True, kw_only=True)
+
+    def bind(self, x: Any) -> MaskedImage:
+        """Return an image with segments that can be hidden.
+
+        Parameters
+        ----------
+        x : array of shape (height, width), (height, width, channels) or (channels, height, width)
+            Integers or floats; NaN and infinity are refused.
+
+        Returns
+        -------
+        MaskedImage
+
+        Raises
+        ------
+        InputError
+            When ``x`` is not one image, or the segmenter or fill does not fit it.
+        """
+        image = _image(x)
+        first = _channels_first(image.shape, self.channels)
+        last = np.moveaxis(image, 0, -1) if first else image
+        labels = self._labels(last)
+        coloured = last if last.ndim == 3 else last[..., None]
+        filled = _filled(self.fill, coloured, labels)
+        if self.keep_alpha and coloured.shape[-1] == 4:
+            filled[..., 3] = coloured[..., 3]
+        filled = np.moveaxis(filled, -1, 1) if first else filled
+        filled = np.ascontiguousarray(filled).reshape(-1, *image.shape)
+        return MaskedImage(image, _as_dtype(filled, image.dtype), labels, first)
+
+    def _labels(self, image: NDArray[Any]) -> IntArray:
+        given = self.segmenter(image) if callable(self.segmenter) else self.segmenter
+        return relabelled(given, *image.shape[:2])
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as plain data."""
+        return {
+            "kind": "ImageMasker",
+            "segmenter": _described(self.segmenter),
+            "fill": _described(self.fill),
+            "channels": self.channels,
+            "keep_alpha": self.keep_alpha,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedImage:
+    """One image whose segments can be hidden; made by ``ImageMasker.bind``.
+
+    Parameters
+    ----------
+    image : ndarray
+        As the user gave it, ``(height, width)`` with channels last, first or absent.
+    filled : ndarray of shape (r, ...)
+        What hidden segments show, in the shape and type of the image.
+    labels : ndarray of shape (height, width)
+        Segment of each pixel, ``0 .. d - 1``.
+    channels_first : bool
+        Whether the first axis of the image holds its channels.
+    """
+
+    image: NDArray[Any]
+    filled: NDArray[Any]
+    labels: IntArray
+    channels_first: bool
+    soft = True
+
+    @property
+    def n_fills(self) -> int:
+        """Number of filled images."""
+        return len(self.filled)
+
+    @property
+    def fill_weights(self) -> FloatArray:
+        """All fills count alike."""
+        return np.full(self.n_fills, 1 / self.n_fills)
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """``segment 0`` to ``segment d - 1``."""
+        return tuple(f"segment {i}" for i in range(int(self.labels.max()) + 1))
+
+    @cached_property
+    def varies(self) -> BoolArray:
+        """Whether hiding a segment changes any of its pixels, shape ``(r, d)``."""
+        differs = self.filled != self.image
+        if self.image.ndim == 3:
+            differs = differs.any(axis=1 if self.channels_first else 3)
+        varies = np.zeros((self.n_fills, len(self.feature_names)), dtype=bool)
+        for one, pixels in zip(varies, differs, strict=True):
+            one[self.labels[pixels]] = True
+        return varies
+
+    @cached_property
+    def layout(self) -> ImageLayout:
+        """The labels, and the image to show them on."""
+        return ImageLayout(self.labels, self.image)
+
+    @property
+    def row_bytes(self) -> int:
+        """Memory of one masked image, in bytes."""
+        return self.image.nbytes
+
+    def pixels(self) -> MaskedImage:
+        """Return the same image with every pixel a feature of its own, row by row."""
+        height, width = self.labels.shape
+        return replace(self, labels=np.arange(height * width).reshape(height, width))
+
+    def allocate(self, n: int) -> NDArray[Any]:
+        """Return a buffer for ``n`` images."""
+        return np.empty((n, *self.image.shape), self.image.dtype)
+
+    def write(
+        self, batch: NDArray[Any], at: int, kept: BoolArray | FloatArray, fills: IntArray | None
+    ) -> None:
+        """Write masked images into ``batch`` from row ``at`` on; fractions of ``kept`` blend."""
+        flat = self.labels.ravel()
+        pixels = np.empty(flat.size, kept.dtype)
+        for coalition, rows, chosen in self._schedule(at, kept, fills):
+            np.take(coalition, flat, out=pixels, mode="clip")
+            self._paint(batch, rows, pixels.reshape(self.labels.shape), chosen)
+
+    def blend(
+        self,
+        batch: NDArray[Any],
+        at: int,
+        weights: BoolArray | FloatArray,
+        fills: IntArray | None = None,
+    ) -> None:
+        """Write the image blended with its fill, pixel by pixel.
+
+        Parameters
+        ----------
+        batch : ndarray
+            Made by ``allocate``.
+        at : int
+            First row to write.
+        weights : ndarray of shape (m, height, width)
+            Share of the image in each pixel, 0 to 1; bool selects.
+        fills : ndarray of shape (m,), optional
+            Fill of each row. None: every mask under every fill, ``m * r`` rows.
+        """
+        for pixels, rows, chosen in self._schedule(at, weights, fills):
+            self._paint(batch, rows, pixels, chosen)
+
+    def inputs(self, batch: NDArray[Any], n: int) -> NDArray[Any]:
+        """Return the first ``n`` images as the model takes them."""
+        return batch[:n]
+
+    def _schedule(self, at: int, kept: NDArray[Any], fills: IntArray | None) -> Any:
+        """Yield each coalition with the rows it is written to and the fills of these rows."""
+        r = self.n_fills
+        for i, coalition in enumerate(kept):
+            if fills is None:
+                yield coalition, range(at + i * r, at + i * r + r), range(r)
+            else:
+                yield coalition, range(at + i, at + i + 1), fills[i : i + 1]
+
+    def _paint(
+        self, batch: NDArray[Any], rows: range, pixels: NDArray[Any], chosen: Sequence[int]
+    ) -> None:
+        if batch.shape[1:] != self.image.shape or batch.dtype != self.image.dtype:
+            raise InputError(
+                f"Images explained together must be alike, got {batch.shape[1:]} {batch.dtype} "
+                f"and {self.image.shape} {self.image.dtype}. Explain them one by one."
+            )
+        if pixels.dtype == np.bool_:
+            for row, fill in zip(rows, chosen, strict=True):
+                self._select(batch[row], self.filled[fill], pixels)
+            return
+        weights = self._spread(pixels.astype(_blend_dtype(self.image.dtype), copy=False))
+        shown_part = self.image * weights
+        for row, fill in zip(rows, chosen, strict=True):
+            blended = self.filled[fill] * (1 - weights)
+            blended += shown_part
+            if batch.dtype.kind in "iub":
+                np.rint(blended, out=blended)
+            batch[row] = blended
+
+    def _select(self, out: NDArray[Any], filled: NDArray[Any], pixels: BoolArray) -> None:
+        """Write image where ``pixels``, else fill; whole pixels are moved, not channels."""
+        out[...] = filled
+        if self.image.ndim == 3 and not self.channels_first:
+            whole = np.dtype((np.void, self.image.itemsize * self.image.shape[-1]))
+            source = self.image.view(whole)[..., 0]
+            np.copyto(out.view(whole)[..., 0], source, where=pixels)
+        else:
+            np.copyto(out, self.image, where=pixels)
+
+    def _spread(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return pixel weights in a shape that multiplies the image."""
+        channels_last = self.image.ndim == 3 and not self.channels_first
+        return pixels[..., None] if channels_last else pixels
+
+
+def _image(x: Any) -> NDArray[Any]:
+    """Return ``x`` as an owned, contiguous image."""
+    image = np.array(x, order="C")
+    if image.dtype.kind not in "fiub" or image.ndim not in (2, 3) or image.size == 0:
+        raise InputError(
+            "x must be one image of numbers, shape (height, width), (height, width, channels) or "
+            f"(channels, height, width), got {image.dtype} of shape {image.shape}."
+        )
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        place = np.argwhere(~np.isfinite(image))[0].tolist()
+        raise InputError(f"x is not finite at {tuple(place)}; pixels must be finite.")
+    return image
+
+
+def _channels_first(shape: tuple[int, ...], channels: str | None) -> bool:
+    if channels not in (None, "last", "first"):
+        raise InputError(f"channels must be 'last', 'first' or None, got {shown(channels)}.")
+    if len(shape) == 2:
+        return False
+    if channels is not None:
+        return channels == "first"
+    usual = (1, 3, 4)
+    first, last = shape[0] in usual, shape[2] in usual
+    if first == last:
+        raise InputError(
+            f"x has shape {shape}, from which it cannot be told where its channels stand. "
+            "Say ImageMasker(channels='last') or 'first'."
+        )
+    return first
+
+
+def _filled(fill: Any, image: NDArray[Any], labels: IntArray) -> NDArray[Any]:
+    """Return filled images of shape ``(r, height, width, channels)``."""
+    stacks = []
+    for one in _fills(fill):
+        filled = np.asarray(one(image, labels))
+        filled = filled if filled.ndim == 4 else filled[None]
+        if filled.shape[1:] != image.shape or filled.dtype.kind not in "fiub":
+            raise InputError(
+                f"fill must give images of shape {image.shape}, got {filled.dtype} of shape "
+                f"{filled.shape[1:]}."
+            )
+        stacks.append(filled)
+    return np.concatenate(stacks)
+
+
+def _fills(fill: Any) -> list[Fill]:
+    """Return what the user gave as a list of fills."""
+    if callable(fill):
+        return [fill]
+    if isinstance(fill, list | tuple) and fill and all(callable(one) for one in fill):
+        return list(fill)
+    if np.ndim(fill) >= 2:
+        return [ImageFill(images=fill)]
+    if fill is None or isinstance(fill, str) or np.asarray(fill).dtype.kind not in "fiub":
+        raise InputError(f"fill must be a fill, a colour or an image, got {shown(fill)}.")
+    colour = np.asarray(fill, dtype=np.float64)
+    return [ColourFill(colour=float(colour) if colour.ndim == 0 else tuple(colour.tolist()))]
+
+
+def _as_dtype(filled: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return fills in the type of the image, rounded where that holds integers."""
+    if not np.isfinite(filled).all():
+        raise InputError("fill must be finite.")
+    if dtype.kind == "f" or filled.dtype == dtype:
+        return filled.astype(dtype)
+    rounded = np.rint(filled)
+    cast = rounded.astype(dtype)
+    if not (cast == rounded).all():
+        raise InputError(
+            f"fill has values from {filled.min():g} to {filled.max():g}, which the image's type "
+            f"{dtype} cannot hold."
+        )
+    return cast
+
+
+def _blend_dtype(dtype: np.dtype[Any]) -> Any:
+    """Return the float type in which pixels of ``dtype`` are blended."""
+    if dtype.kind == "f":
+        return dtype
+    return np.float32 if dtype.itemsize <= 2 else np.float64
+
+
+def _described(setting: Any) -> Any:
+    if isinstance(setting, int | float | str) or setting is None:
+        return setting
+    if isinstance(setting, np.ndarray):
+        return f"array of shape {setting.shape}"
+    return shown(setting, 200)

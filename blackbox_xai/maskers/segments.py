@@ -1,0 +1,202 @@
+"""Segmenters: an image in, one label for each pixel out.
+
+Each is a small frozen dataclass that is called with an image ``(height, width)`` or ``(height,
+width, channels)``. Any callable that does the same may stand in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blackbox_xai.errors import InputError
+from blackbox_xai.protocols import FloatArray, IntArray
+
+__all__ = ["Felzenszwalb", "Grid", "Quickshift", "Segmenter", "Slic", "relabelled"]
+
+Segmenter = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slic:
+    """Superpixels of about equal size (k-means in colour and place).
+
+    Parameters
+    ----------
+    n_segments : int
+        About how many segments.
+    compactness : float
+        Weight of place against colour; high values give square segments.
+    sigma : float
+        Width of a Gaussian that smooths the image first, in pixels.
+
+    References
+    ----------
+    Achanta et al. (2012), SLIC superpixels compared to state-of-the-art superpixel methods.
+    """
+
+    n_segments: int = 50
+    compactness: float = 10.0
+    sigma: float = 1.0
+
+    def __call__(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return labels of shape ``(height, width)``."""
+        from skimage.segmentation import slic
+
+        labels: NDArray[Any] = slic(
+            _colours(image),
+            n_segments=self.n_segments,
+            compactness=self.compactness,
+            sigma=self.sigma,
+            channel_axis=-1,
+        )
+        return labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quickshift:
+    """Segments that follow modes of colour and place.
+
+    Parameters
+    ----------
+    kernel_size : float
+        Width of the density estimate, in pixels.
+    max_dist : float
+        Longest link between two pixels of a segment.
+    ratio : float
+        Weight of colour against place, 0 to 1.
+    random_state : int
+        Seed of the noise that breaks ties.
+
+    References
+    ----------
+    Vedaldi and Soatto (2008), Quick shift and kernel methods for mode seeking.
+    """
+
+    kernel_size: float = 4.0
+    max_dist: float = 200.0
+    ratio: float = 0.2
+    random_state: int = 0
+
+    def __call__(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return labels of shape ``(height, width)``."""
+        from skimage.segmentation import quickshift
+
+        labels: NDArray[Any] = quickshift(
+            _colours(image),
+            kernel_size=self.kernel_size,
+            max_dist=self.max_dist,
+            ratio=self.ratio,
+            rng=self.random_state,
+            convert2lab=True,
+        )
+        return labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Felzenszwalb:
+    """Segments that end where colour changes more than inside them.
+
+    Parameters
+    ----------
+    size : float
+        Larger values give larger segments.
+    sigma : float
+        Width of a Gaussian that smooths the image first, in pixels.
+    min_size : int
+        Smallest segment, in pixels.
+
+    References
+    ----------
+    Felzenszwalb and Huttenlocher (2004), Efficient graph-based image segmentation.
+    """
+
+    size: float = 100.0
+    sigma: float = 0.8
+    min_size: int = 50
+
+    def __call__(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return labels of shape ``(height, width)``."""
+        from skimage.segmentation import felzenszwalb
+
+        labels: NDArray[Any] = felzenszwalb(
+            _colours(image),
+            scale=self.size,
+            sigma=self.sigma,
+            min_size=self.min_size,
+            channel_axis=-1,
+        )
+        return labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Rectangles of equal size, up to one pixel.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Rectangles along height and width; at most one for each pixel is made.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Grid(rows=1, columns=2)(np.zeros((2, 4)))
+    array([[0, 0, 1, 1],
+           [0, 0, 1, 1]])
+    """
+
+    rows: int = 7
+    columns: int = 7
+
+    def __call__(self, image: NDArray[Any]) -> IntArray:
+        """Return labels of shape ``(height, width)``."""
+        height, width = image.shape[:2]
+        rows, columns = min(self.rows, height), min(self.columns, width)
+        down = np.arange(height) * rows // height
+        across = np.arange(width) * columns // width
+        return down[:, None] * columns + across
+
+
+def relabelled(labels: Any, height: int, width: int) -> IntArray:
+    """Return labels ``0 .. d - 1`` in the order of the given ones, whatever those were.
+
+    Raises
+    ------
+    InputError
+        When there is not one integer label for each pixel.
+    """
+    array = np.asarray(labels)
+    if array.shape != (height, width):
+        raise InputError(
+            f"segmenter must give one label for each pixel, shape ({height}, {width}), "
+            f"got {array.shape}."
+        )
+    if array.dtype.kind not in "iub":
+        raise InputError(f"segmenter must give integer labels, got {array.dtype}.")
+    _, inverse = np.unique(array, return_inverse=True)
+    return inverse.reshape(height, width).astype(np.intp)
+
+
+def _colours(image: NDArray[Any]) -> FloatArray:
+    """Return three colour channels between 0 and 1, for segmenting only.
+
+    Integers are scaled by their type's range, floats outside 0 to 1 by their own, so that
+    segments do not depend on how the model wants its pixels scaled.
+    """
+    colours = image.astype(np.float64)
+    if colours.ndim == 2:
+        colours = colours[..., None]
+    if image.dtype.kind in "iu":
+        limits = np.iinfo(image.dtype)
+        colours = (colours - limits.min) / (limits.max - limits.min)
+    elif colours.size and (colours.min() < 0 or colours.max() > 1):
+        low, high = colours.min(), colours.max()
+        colours = (colours - low) / max(high - low, np.finfo(float).tiny)
+    if colours.shape[-1] >= 3:
+        return np.ascontiguousarray(colours[..., :3])
+    return np.repeat(colours[..., :1], 3, axis=2)

@@ -1,0 +1,166 @@
+"""How numbers, units and names are written, in plots, reports and on the terminal alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+__all__ = [
+    "MISSING",
+    "clean_text",
+    "counted",
+    "cut_text",
+    "interval",
+    "joined",
+    "number",
+    "rest_label",
+    "signed",
+    "unit_label",
+]
+
+MISSING = "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
+_Z95 = 1.959963984540054
+
+
+def number(value: float | None, std_err: float | None = None) -> str:
+    """Write ``value`` with the digits its standard error earns, else with three.
+
+    Parameters
+    ----------
+    value : float or None
+        None and NaN are written as a dash.
+    std_err : float, optional
+        Standard error in the unit of ``value``; two significant digits of it decide the decimals.
+
+    Returns
+    -------
+    str
+        With U+2212 as minus and commas between thousands; never a negative zero.
+
+    Examples
+    --------
+    >>> number(0.123456), number(1234567.0), number(-0.0001, std_err=0.02)
+    ('0.123', '1,234,567', '0.000')
+    >>> number(0.123456, std_err=0.0123), number(float("nan"))
+    ('0.123', '–')
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "\N{INFINITY}" if value > 0 else _MINUS + "\N{INFINITY}"
+    size = std_err if std_err and math.isfinite(std_err) and std_err > 0 else None
+    decimals = _decimals(size, 2) if size else _decimals(value, 3)
+    far = abs(value) >= 1e15 or decimals > 9
+    text = f"{value:.2e}" if far and value else f"{value:,.{min(max(decimals, 0), 9)}f}"
+    if not any(c in "123456789" for c in text):
+        text = text.lstrip("-")
+    return _minus(text)
+
+
+def signed(value: float | None, std_err: float | None = None) -> str:
+    """Write ``value`` with its sign, as ``number`` does otherwise.
+
+    Examples
+    --------
+    >>> signed(0.5), signed(-0.25), signed(0.0)
+    ('+0.500', '−0.250', '0')
+    """
+    text = number(value, std_err)
+    positive = value is not None and value > 0 and any(c in "123456789\N{INFINITY}" for c in text)
+    return "+" + text if positive else text
+
+
+def _decimals(size: float, digits: int) -> int:
+    """Return the decimals that show ``digits`` significant digits of ``size``."""
+    if size == 0:
+        return 0
+    return digits - 1 - math.floor(math.log10(abs(size)))
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", _MINUS)
+
+
+def unit_label(scale: str, output: str, link: str | None = None) -> str:
+    """Return the unit of an axis: what is measured, and of which output.
+
+    Examples
+    --------
+    >>> unit_label("probability", "malignant"), unit_label("probability", "malignant", "logit")
+    ('probability of malignant', 'log-odds of malignant')
+    >>> unit_label("value", "price")
+    'units of price'
+    """
+    if link == "logit":
+        return f"log-odds of {output}"
+    if scale == "probability":
+        return f"probability of {output}"
+    return f"score of {output}" if scale == "score" else f"units of {output}"
+
+
+def rest_label(count: int) -> str:
+    """Return the name of what is summed into one bar.
+
+    Examples
+    --------
+    >>> rest_label(21), rest_label(1)
+    ('21 other features', '1 other feature')
+    """
+    return f"{count:,} other feature{'s' * (count != 1)}"
+
+
+def clean_text(text: object) -> str:
+    r"""Return ``text`` without characters that act instead of being seen.
+
+    Examples
+    --------
+    >>> clean_text("a\u202eb\x00c")
+    'a�b�c'
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def cut_text(text: str, limit: int) -> str:
+    """Return ``text`` cut at the end to ``limit`` characters.
+
+    Examples
+    --------
+    >>> cut_text("a long name", 7)
+    'a long…'
+    """
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def interval(value: float, std_err: float) -> tuple[float, float]:
+    """Return the ends of the 95 % interval, in the unit of ``value``.
+
+    Examples
+    --------
+    >>> low, high = interval(1.0, 0.5)
+    >>> round(low, 2), round(high, 2)
+    (0.02, 1.98)
+    """
+    return value - _Z95 * std_err, value + _Z95 * std_err
+
+
+def counted(n: int, noun: str) -> str:
+    """Return ``n`` with its noun in the right number.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """Return ``words`` as a list in a sentence.
+
+    Examples
+    --------
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -1,1 +1,7 @@
-"""To be described."""
+"""Small models that stand in for a black box, and how well they do."""
+
+from blackbox_xai.surrogates.fidelity import Curve, Fidelity, LeafFidelity
+from blackbox_xai.surrogates.rules import Rules
+from blackbox_xai.surrogates.tree import SurrogateTree
+
+__all__ = ["Curve", "Fidelity", "LeafFidelity", "Rules", "SurrogateTree"]

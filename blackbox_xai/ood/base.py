@@ -1,0 +1,169 @@
+"""What every detector shares: features, calibration rows, p-values, decisions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from blackbox_xai._checks import check_choice, check_fraction
+from blackbox_xai.errors import InputError
+from blackbox_xai.ood.conformal import (
+    at_least,
+    check_alpha,
+    false_discovery,
+    harmonic,
+    self_ranks,
+)
+from blackbox_xai.ood.features import Reader, learn_reader
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+
+__all__ = ["Detector"]
+
+_MIN_ROWS = 8
+
+
+class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # untyped bases
+    """Base of detectors: a subclass fits members on some rows and scores others.
+
+    Rows that members are fitted to never calibrate them: with ``calibration="split"`` a quarter
+    of the rows is kept back; with "cross" every row is scored by members fitted without it.
+    """
+
+    alpha: float
+    features: Any
+    calibration: str
+    categorical: Any
+    random_state: int
+
+    @abstractmethod
+    def _fit_members(
+        self, features: FloatArray, rng: np.random.Generator, targets: FloatArray | None
+    ) -> Any:
+        """Return members fitted to these rows, and to the model's scores of them if needed."""
+
+    @abstractmethod
+    def _score_members(self, members: Any, features: Any) -> FloatArray:
+        """Return scores ``(n, members)``, higher = stranger, each row on its own."""
+
+    @abstractmethod
+    def _member_names(self) -> tuple[str, ...]:
+        """Return the names of the columns of ``_score_members``."""
+
+    def _learn(self, X: Any, targets: FloatArray | None = None) -> None:
+        """Fit and calibrate on reference rows."""
+        check_choice("calibration", self.calibration, ("split", "cross"))
+        check_fraction("alpha", self.alpha)
+        self.reader_: Reader
+        self.reader_, features = learn_reader(X, self.features, self.categorical)
+        n = len(features)
+        if n < _MIN_ROWS:
+            raise InputError(f"X must have at least {_MIN_ROWS} rows, got {n}.")
+        self.n_features_in_ = self.reader_.n_columns
+        rng = np.random.default_rng(self.random_state)
+        self.members_: list[Any] = []
+        scores = []
+        for held_out in _held_out(n, self.calibration, rng):
+            kept = np.delete(np.arange(n), held_out)
+            of_kept = None if targets is None else targets[kept]
+            self.members_.append(self._fit_members(features[kept], rng, of_kept))
+            scores.append(self._score_members(self.members_[-1], features[held_out]))
+        self.calibration_scores_ = scores
+        self.n_calibration_ = sum(len(part) for part in scores)
+        check_alpha(self.alpha, self.n_calibration_)
+        self.combined_ = np.sort(harmonic(_own_ranks(np.concatenate(scores))))
+        self.offset_ = -float(np.log(self._threshold(self.alpha)))
+
+    def _threshold(self, alpha: float) -> float:
+        """Return the smallest combined score that is flagged at ``alpha``."""
+        n = len(self.combined_)
+        allowed = int(np.floor(alpha * (n + 1) + 1e-9)) - 1
+        return float(np.nextafter(self.combined_[n - 1 - allowed], np.inf)) if allowed >= 0 else np.inf
+
+    def _scored(self, X: Any) -> tuple[FloatArray, FloatArray]:
+        """Return the members' p-values ``(n, members)`` and their harmonic combination."""
+        check_is_fitted(self)
+        features = self.reader_.read(X)
+        counts = np.zeros((len(features), len(self._member_names())))
+        beyond = np.zeros_like(counts)
+        for members, known in zip(self.members_, self.calibration_scores_, strict=True):
+            scores = self._score_members(members, features)
+            for m in range(known.shape[1]):
+                counts[:, m] += at_least(known[:, m], scores[:, m])
+                beyond[:, m] += _beyond(known[:, m], scores[:, m]) / len(self.members_)
+        p_values = (1.0 + counts) / (self.n_calibration_ + 1.0)
+        ranked = np.where(counts == 0, p_values / (1.0 + beyond), p_values)
+        return p_values, harmonic(ranked)
+
+    def p_values(self, X: Any) -> FloatArray:
+        """Return the p-value of each row, shape ``(n,)``: low means unlike the reference.
+
+        At most a share ``alpha`` of rows that are like the reference gets ``alpha`` or less.
+        """
+        combined = self._scored(X)[1]
+        return (1.0 + at_least(self.combined_, combined)) / (len(self.combined_) + 1.0)
+
+    def flag(self, X: Any, alpha: float | None = None) -> BoolArray:
+        """Return which rows are unlike the reference, at a false-alarm rate ``alpha``.
+
+        Raises
+        ------
+        InputError
+            When ``alpha`` is finer than ``1 / (n_calibration_ + 1)``.
+        """
+        check_is_fitted(self)
+        level = self.alpha if alpha is None else check_fraction("alpha", alpha)
+        check_alpha(level, self.n_calibration_)
+        return np.asarray(self.p_values(X) <= level)
+
+    def discoveries(self, X: Any, alpha: float = 0.1) -> BoolArray:
+        """Return which rows of a batch to look at, with a false-discovery rate of ``alpha``.
+
+        Unlike every other method, this decides on the batch as a whole.
+        """
+        return false_discovery(self.p_values(X), check_fraction("alpha", alpha))
+
+    def score_samples(self, X: Any) -> FloatArray:
+        """Return scores ``(n,)``, higher = more like the reference, as scikit-learn has it."""
+        return -np.log(self._scored(X)[1])
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Return ``score_samples - offset_``: negative for strange rows."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> IntArray:
+        """Return 1 for rows like the reference, -1 for those flagged at ``self.alpha``."""
+        return np.where(self.flag(X), -1, 1)
+
+    def transform(self, X: Any) -> FloatArray:
+        """Return the p-value and those of the members, shape ``(n, 1 + members)``."""
+        members, combined = self._scored(X)
+        final = (1.0 + at_least(self.combined_, combined)) / (len(self.combined_) + 1.0)
+        return np.column_stack([final, members])
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """Return the names of the columns of ``transform``."""
+        names = ["p_value", *(f"p_{name}" for name in self._member_names())]
+        return np.array(names, dtype=object)
+
+
+def _held_out(n: int, calibration: str, rng: np.random.Generator) -> list[IntArray]:
+    order = rng.permutation(n)
+    if calibration == "split":
+        return [np.sort(order[: max(n // 4, 1)])]
+    return [np.sort(part) for part in np.array_split(order, min(5, n))]
+
+
+def _own_ranks(scores: FloatArray) -> FloatArray:
+    """Return p-values of the calibration rows, each ranked among all of them."""
+    return np.stack([self_ranks(column) for column in scores.T], axis=1)
+
+
+def _beyond(known: FloatArray, scores: FloatArray) -> FloatArray:
+    """Return how far scores lie above the highest known one, in median absolute deviations."""
+    spread = float(np.median(np.abs(known - np.median(known))))
+    top = float(known.max())
+    return np.maximum(scores - top, 0.0) / max(spread, 1e-9 * (1.0 + abs(top)))

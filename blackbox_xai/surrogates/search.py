@@ -1,0 +1,172 @@
+"""Which rows to learn from, and how much to shrink: decided by cross-validation, free of queries.
+
+A synthetic row counts as seen by a fold when any of the reference rows it was made from lies in
+that fold, so cross-validation needs no model rows of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+from blackbox_xai.surrogates.lines import Lines, constant_lines, evaluate, fit_lines
+from blackbox_xai.surrogates.nodes import Nodes, cut, grow, refit, route, shrink, tidy
+
+__all__ = ["Choice", "Material", "Plan", "Searched", "build", "search"]
+
+STRENGTHS = (0.0, 1.0, 4.0, 16.0, 64.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Rows with known scores: first the reference rows, then the synthetic ones.
+
+    Parameters
+    ----------
+    design : ndarray of shape (n + m, p)
+    scores : ndarray of shape (n + m, k)
+    parents : ndarray of shape (m, 3)
+        Reference rows that each synthetic row was made from.
+    source : ndarray of shape (m,)
+        Number of the sampler that made each synthetic row.
+    n_reference : int
+    """
+
+    design: FloatArray
+    scores: FloatArray
+    parents: IntArray
+    source: IntArray
+    n_reference: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which synthetic rows are used, and the share of the weight that reference rows get."""
+
+    name: str
+    sources: tuple[int, ...]
+    reference_share: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """Settings of the student."""
+
+    max_leaves: int
+    min_leaf: int
+    terms: int
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A plan and its shrinkage, with the cross-fitted predictions ``(n, k)`` they led to."""
+
+    plan: Plan
+    strength: float
+    said: FloatArray
+    r2_by_plan: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What cross-validation found: the choice, and errors for each number of leaves and fold."""
+
+    choice: Choice
+    n_leaves: tuple[int, ...]
+    errors: FloatArray
+
+
+def select(material: Material, plan: Plan, held_out: BoolArray) -> tuple[BoolArray, FloatArray]:
+    """Return which rows a plan may use when some reference rows are held out, and weights."""
+    n = material.n_reference
+    clean = ~held_out[material.parents].any(axis=1)
+    used = np.concatenate([~held_out, clean & np.isin(material.source, plan.sources)])
+    weights = np.ones(len(used))
+    n_real, n_made = int(used[:n].sum()), int(used[n:].sum())
+    if plan.reference_share is not None and n_made:
+        goal = plan.reference_share / (1 - plan.reference_share) * n_made
+        weights[:n] = max(goal / max(n_real, 1), 1.0)
+    return used, weights[used]
+
+
+def build(
+    material: Material,
+    plan: Plan,
+    growth: Growth,
+    rng: np.random.Generator,
+    held_out: BoolArray | None = None,
+) -> tuple[Nodes, Lines | None]:
+    """Grow one tree; with linear leaves, also the line of every node."""
+    if held_out is None:
+        held_out = np.zeros(material.n_reference, dtype=bool)
+    used, weights = select(material, plan, held_out)
+    design, scores = material.design[used], material.scores[used]
+    nodes = grow(
+        design, scores, weights, max_leaves=growth.max_leaves, min_leaf=growth.min_leaf, rng=rng
+    )
+    nodes = tidy(nodes, design.std(axis=0))
+    nodes = refit(nodes, design, scores, weights)
+    lines = fit_lines(nodes, design, scores, weights, growth.terms) if growth.terms else None
+    return nodes, lines
+
+
+def say(nodes: Nodes, lines: Lines | None, strength: float, design: FloatArray) -> FloatArray:
+    """Return what a tree says of rows ``design``."""
+    shrunk = constant_lines(shrink(nodes, strength)) if lines is None else lines
+    return evaluate(shrunk, route(nodes, design), design)
+
+
+def search(
+    material: Material,
+    plans: list[Plan],
+    growth: Growth,
+    *,
+    n_leaves: int,
+    grid: tuple[int, ...],
+    folds: IntArray,
+    seed: int,
+) -> Searched:
+    """Try every plan and strength on held-out folds; keep the best at ``n_leaves``.
+
+    Parameters
+    ----------
+    grid : tuple of int
+        Numbers of leaves for which errors are kept; contains ``n_leaves``.
+    folds : ndarray of shape (n,)
+        Fold of each reference row.
+    """
+    strengths = STRENGTHS if not growth.terms else (0.0,)
+    said = {
+        (p, s): np.empty((len(grid), material.n_reference, material.scores.shape[1]))
+        for p in range(len(plans))
+        for s in strengths
+    }
+    for fold in range(int(folds.max()) + 1):
+        held_out = folds == fold
+        tested = material.design[: material.n_reference][held_out]
+        for p, plan in enumerate(plans):
+            rng = np.random.default_rng([seed, fold])
+            nodes, lines = build(material, plan, growth, rng, held_out)
+            for at, size in enumerate(grid):
+                small = cut(nodes, size)
+                for s in strengths:
+                    said[p, s][at, held_out] = say(small, lines, s, tested)
+    truth = material.scores[: material.n_reference]
+    here = grid.index(n_leaves)
+    total = {key: float(((truth - value[here]) ** 2).sum()) for key, value in said.items()}
+    best = min(total, key=total.__getitem__)
+    variance = max(float(((truth - truth.mean(axis=0)) ** 2).sum()), np.finfo(float).tiny)
+    by_plan = {
+        plan.name: 1 - min(total[p, s] for s in strengths) / variance
+        for p, plan in enumerate(plans)
+    }
+    errors = np.array(
+        [
+            [((truth - value)[folds == f] ** 2).sum() for f in range(int(folds.max()) + 1)]
+            for value in said[best]
+        ]
+    )
+    choice = Choice(plans[best[0]], best[1], said[best][here], by_plan)
+    return Searched(choice, grid, errors)

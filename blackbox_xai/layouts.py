@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from blackbox_xai._plain import plain
 from blackbox_xai.errors import InputError
 
-__all__ = ["ImageLayout", "Layout", "TabularLayout", "TextLayout", "layout_from_dict"]
+__all__ = [
+    "ImageLayout",
+    "Layout",
+    "TabularLayout",
+    "TextLayout",
+    "layout_from_dict",
+    "pack_array",
+    "unpack_array",
+]
 
 
 class Layout(Protocol):
@@ -92,7 +100,7 @@ class ImageLayout:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; arrays are compressed and base64-coded."""
         labels = self.labels.astype(np.int32)
-        return {"kind": self.kind, "labels": _pack(labels), "image": _pack(self.image)}
+        return {"kind": self.kind, "labels": pack_array(labels), "image": pack_array(self.image)}
 
 
 def layout_from_dict(data: dict[str, Any]) -> Layout:
@@ -110,20 +118,29 @@ def layout_from_dict(data: dict[str, Any]) -> Layout:
         spans = tuple(tuple((a, b) for a, b in feature) for feature in data["spans"])
         return TextLayout(data["text"], spans)
     if kind == "image":
-        return ImageLayout(_unpack(data["labels"]).astype(np.intp), _unpack(data["image"]))
+        labels = unpack_array(data["labels"]).astype(np.intp)
+        return ImageLayout(labels, unpack_array(data["image"]))
     raise InputError(f"layout must be one of 'tabular', 'text', 'image', got {kind!r}.")
 
 
 _MAX_BYTES = 1 << 28  # a result file is untrusted: no array in it may unpack to more than this
 
 
-def _pack(array: NDArray[Any]) -> dict[str, Any]:
+def pack_array(array: NDArray[Any]) -> dict[str, Any]:
+    """Return an array as plain data, compressed; ``unpack_array`` reads it back."""
     array = np.ascontiguousarray(array)
     code = base64.b64encode(zlib.compress(array.tobytes(), 6)).decode("ascii")
     return {"dtype": array.dtype.str, "shape": list(array.shape), "zlib": code}
 
 
-def _unpack(data: dict[str, Any]) -> NDArray[Any]:
+def unpack_array(data: dict[str, Any]) -> NDArray[Any]:
+    """Read back what ``pack_array`` wrote.
+
+    Raises
+    ------
+    InputError
+        When the array is too large, holds objects, or is not whole.
+    """
     dtype = np.dtype(data["dtype"])
     shape = tuple(int(n) for n in data["shape"])
     size = int(np.prod(shape)) * dtype.itemsize

@@ -15,7 +15,7 @@ from blackbox_xai._checks import check_choice, shown
 from blackbox_xai._format import summary
 from blackbox_xai._plain import plain
 from blackbox_xai.errors import InputError
-from blackbox_xai.layouts import Layout, layout_from_dict
+from blackbox_xai.layouts import Layout, layout_from_dict, pack_array, unpack_array
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, Scale
 
@@ -42,12 +42,15 @@ class Attribution:
         Standard error of each value; 0 where it is exact, None when not estimated.
     diagnostics : dict
         Plain data about how the numbers came about.
+    heatmap : ndarray of shape (height, width, k), optional
+        Attribution of each pixel, where a method looks finer than the features.
     """
 
     values: FloatArray
     base: FloatArray
     std_err: FloatArray | None = None
     diagnostics: dict[str, Any] = field(default_factory=dict)
+    heatmap: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,6 +82,8 @@ class Explanation:
         Queries spent.
     diagnostics : dict
         How the numbers came about; plain data.
+    heatmap : ndarray of shape (height, width, k) or None
+        Attribution of each pixel of an image, where the method looks finer than the features.
 
     Examples
     --------
@@ -105,6 +110,7 @@ class Explanation:
     masker: dict[str, Any]
     cost: Ledger
     diagnostics: dict[str, Any]
+    heatmap: FloatArray | None = None
 
     @property
     def low(self) -> FloatArray | None:
@@ -146,7 +152,10 @@ class Explanation:
         ndarray
             One value for each cell of a row, each pixel ``(height, width)``, or each character.
         """
-        return self.layout.paint(self.values[:, self.output_index(output)])
+        j = self.output_index(output)
+        if self.heatmap is not None:
+            return self.heatmap[..., j]
+        return self.layout.paint(self.values[:, j])
 
     def to_frame(self, backend: str = "pandas") -> Any:
         """Return a long data frame: output, feature, value, phi, se, low, high.
@@ -180,6 +189,7 @@ class Explanation:
             "masker": plain(self.masker),
             "cost": self.cost.to_dict(),
             "diagnostics": plain(self.diagnostics),
+            "heatmap": None if self.heatmap is None else pack_array(self.heatmap),
         }
 
     @classmethod
@@ -385,7 +395,7 @@ def _floats(nested: Any) -> FloatArray:
 
 
 def _from_dict(data: Mapping[str, Any]) -> Explanation:
-    std_err = data["std_err"]
+    std_err, heatmap = data["std_err"], data.get("heatmap")
     d, k = len(data["feature_names"]), len(data["output_names"])
     return Explanation(
         values=_floats(data["values"]).reshape(d, k),
@@ -401,4 +411,5 @@ def _from_dict(data: Mapping[str, Any]) -> Explanation:
         masker=dict(data["masker"]),
         cost=Ledger(**data["cost"]),
         diagnostics=dict(data["diagnostics"]),
+        heatmap=None if heatmap is None else unpack_array(heatmap),
     )

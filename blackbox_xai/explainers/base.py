@@ -201,6 +201,7 @@ class LocalExplainer(ABC):
             masker=masker.describe(),
             cost=v.cost,
             diagnostics=attribution.diagnostics,
+            heatmap=attribution.heatmap,
         )
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from blackbox_xai.adapters.estimator import SklearnModel as SklearnModel
     from blackbox_xai.adapters.function import CallableModel as CallableModel
     from blackbox_xai.adapters.onnx import OnnxModel as OnnxModel
+    from blackbox_xai.demo import load_demo as load_demo
     from blackbox_xai.explainers.lime import Lime as Lime
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
     from blackbox_xai.explainers.rise import Rise as Rise
@@ -29,13 +30,18 @@ if TYPE_CHECKING:
     from blackbox_xai.maskers.segments import Slic as Slic
     from blackbox_xai.maskers.tabular import TabularMasker as TabularMasker
     from blackbox_xai.maskers.text import TextMasker as TextMasker
+    from blackbox_xai.ood.autoencoder import AutoencoderDetector as AutoencoderDetector
+    from blackbox_xai.ood.ensemble import EnsembleDetector as EnsembleDetector
+    from blackbox_xai.surrogates.tree import SurrogateTree as SurrogateTree
 
 _HOME = {
     "as_model": "blackbox_xai.adapters",
+    "AutoencoderDetector": "blackbox_xai.ood.autoencoder",
     "BlurFill": "blackbox_xai.maskers.fills",
     "CallableModel": "blackbox_xai.adapters.function",
     "ColourFill": "blackbox_xai.maskers.fills",
     "DrawnFill": "blackbox_xai.maskers.fills",
+    "EnsembleDetector": "blackbox_xai.ood.ensemble",
     "ExactShapley": "blackbox_xai.explainers.shapley.classic",
     "Felzenszwalb": "blackbox_xai.maskers.segments",
     "Grid": "blackbox_xai.maskers.segments",
@@ -44,6 +50,7 @@ _HOME = {
     "KernelShap": "blackbox_xai.explainers.shapley.classic",
     "LeverageShapley": "blackbox_xai.explainers.shapley.classic",
     "Lime": "blackbox_xai.explainers.lime",
+    "load_demo": "blackbox_xai.demo",
     "MeanFill": "blackbox_xai.maskers.fills",
     "Occlusion": "blackbox_xai.explainers.occlusion",
     "OnnxModel": "blackbox_xai.adapters.onnx",
@@ -52,6 +59,7 @@ _HOME = {
     "Rise": "blackbox_xai.explainers.rise",
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",
+    "SurrogateTree": "blackbox_xai.surrogates.tree",
     "TabularMasker": "blackbox_xai.maskers.tabular",
     "TextMasker": "blackbox_xai.maskers.text",
 }

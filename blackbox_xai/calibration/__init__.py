@@ -1,0 +1,1 @@
+"""Can the model's confidence be believed, and made believable?"""

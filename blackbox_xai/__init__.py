@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from blackbox_xai.explainers.shapley.classic import KernelShap as KernelShap
     from blackbox_xai.explainers.shapley.classic import LeverageShapley as LeverageShapley
     from blackbox_xai.explainers.shapley.classic import PermutationShapley as PermutationShapley
+    from blackbox_xai.explainers.superpixel_gp import SuperpixelGP as SuperpixelGP
+    from blackbox_xai.maskers.defaults import default_masker as default_masker
     from blackbox_xai.maskers.fills import BlurFill as BlurFill
     from blackbox_xai.maskers.fills import ColourFill as ColourFill
     from blackbox_xai.maskers.fills import DrawnFill as DrawnFill
@@ -40,6 +42,7 @@ _HOME = {
     "BlurFill": "blackbox_xai.maskers.fills",
     "CallableModel": "blackbox_xai.adapters.function",
     "ColourFill": "blackbox_xai.maskers.fills",
+    "default_masker": "blackbox_xai.maskers.defaults",
     "DrawnFill": "blackbox_xai.maskers.fills",
     "EnsembleDetector": "blackbox_xai.ood.ensemble",
     "ExactShapley": "blackbox_xai.explainers.shapley.classic",
@@ -59,6 +62,7 @@ _HOME = {
     "Rise": "blackbox_xai.explainers.rise",
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",
+    "SuperpixelGP": "blackbox_xai.explainers.superpixel_gp",
     "SurrogateTree": "blackbox_xai.surrogates.tree",
     "TabularMasker": "blackbox_xai.maskers.tabular",
     "TextMasker": "blackbox_xai.maskers.text",

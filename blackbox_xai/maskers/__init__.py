@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from blackbox_xai.maskers.defaults import default_masker
 from blackbox_xai.maskers.fills import BlurFill, ColourFill, DrawnFill, ImageFill, MeanFill
 from blackbox_xai.maskers.image import ImageMasker
 from blackbox_xai.maskers.segments import Felzenszwalb, Grid, Quickshift, Slic
@@ -21,4 +22,5 @@ __all__ = [
     "Slic",
     "TabularMasker",
     "TextMasker",
+    "default_masker",
 ]

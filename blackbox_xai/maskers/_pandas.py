@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai.errors import InputError
-from blackbox_xai.maskers.columns import CodedBlock, Pool, RawBlock, is_missing
+from blackbox_xai.maskers._cells import is_missing
+from blackbox_xai.maskers.coded import CodedBlock, Pool
+from blackbox_xai.maskers.columns import RawBlock
 from blackbox_xai.protocols import IntArray
 
 __all__ = ["read", "row"]
@@ -25,7 +27,7 @@ def row(frame: Any) -> Any:
 
 
 def read(
-    frame: Any, names: tuple[str, ...]
+    frame: Any, names: tuple[str, ...], categorical: frozenset[str]
 ) -> tuple[tuple[RawBlock | CodedBlock, ...], Callable[[Any, int], Any]]:
     """Return the blocks of a frame, and a function that makes frames of their columns."""
     raw: dict[Any, list[int]] = {}
@@ -40,8 +42,7 @@ def read(
     blocks: list[RawBlock | CodedBlock] = []
     for columns in raw.values():
         fill = np.array(frame.iloc[:, columns].to_numpy(), order="F")
-        chosen = tuple(names[j] for j in columns)
-        blocks.append(RawBlock(np.array(columns), chosen, fill, order="F"))
+        blocks.append(RawBlock.read(columns, names, fill, "F", categorical))
     if coded:
         codes, pools = zip(*(_pool(frame.iloc[:, j]) for j in coded), strict=True)
         chosen = tuple(names[j] for j in coded)

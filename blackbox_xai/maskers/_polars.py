@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai.errors import InputError
-from blackbox_xai.maskers.columns import CodedBlock, Pool, RawBlock
+from blackbox_xai.maskers.coded import CodedBlock, Pool
+from blackbox_xai.maskers.columns import RawBlock
 from blackbox_xai.protocols import IntArray
 
 __all__ = ["read"]
 
 
 def read(
-    frame: Any, names: tuple[str, ...]
+    frame: Any, names: tuple[str, ...], categorical: frozenset[str]
 ) -> tuple[tuple[RawBlock | CodedBlock, ...], Callable[[Any, int], Any]]:
     """Return the blocks of a frame, and a function that makes frames of their columns."""
     raw: dict[Any, list[int]] = {}
@@ -30,8 +31,7 @@ def read(
     blocks: list[RawBlock | CodedBlock] = []
     for columns in raw.values():
         fill = np.stack([frame.to_series(j).to_numpy() for j in columns]).T
-        chosen = tuple(names[j] for j in columns)
-        blocks.append(RawBlock(np.array(columns), chosen, fill, order="F"))
+        blocks.append(RawBlock.read(columns, names, fill, "F", categorical))
     if coded:
         read_pools = [_pool(frame.to_series(j), names[j]) for j in coded]
         codes, pools = zip(*read_pools, strict=True)

@@ -48,12 +48,16 @@ class BlurFill:
 
     sigma: float = 10.0
 
-    def __call__(self, image: NDArray[Any], labels: IntArray) -> FloatArray:
+    def __call__(
+        self,
+        image: NDArray[Any],
+        labels: IntArray,  # noqa: ARG002  # every fill is called alike
+    ) -> FloatArray:
         """Return the filled image."""
         from skimage.filters import gaussian
 
         sigma = check_positive("sigma", self.sigma)
-        blurred: FloatArray = gaussian(
+        blurred: FloatArray = gaussian(  # type: ignore[no-untyped-call]  # skimage is untyped
             image.astype(np.float64), sigma=sigma, channel_axis=-1, preserve_range=True
         )
         return blurred
@@ -71,7 +75,11 @@ class ColourFill:
 
     colour: float | tuple[float, ...] = 0.0
 
-    def __call__(self, image: NDArray[Any], labels: IntArray) -> FloatArray:
+    def __call__(
+        self,
+        image: NDArray[Any],
+        labels: IntArray,  # noqa: ARG002  # every fill is called alike
+    ) -> FloatArray:
         """Return the filled image."""
         colour = np.asarray(self.colour, dtype=np.float64)
         channels = image.shape[-1]
@@ -98,12 +106,20 @@ class ImageFill:
 
     images: Any
 
-    def __call__(self, image: NDArray[Any], labels: IntArray) -> NDArray[Any]:
+    def __call__(
+        self,
+        image: NDArray[Any],
+        labels: IntArray,  # noqa: ARG002  # every fill is called alike
+    ) -> NDArray[Any]:
         """Return the filled image or images."""
         images = np.asarray(self.images)
         if images.ndim == 2:
             images = images[..., None]
-        if images.shape[-3:] != image.shape or images.ndim not in (3, 4) or images.dtype.kind not in "fiub":
+        if (
+            images.shape[-3:] != image.shape
+            or images.ndim not in (3, 4)
+            or images.dtype.kind not in "fiub"
+        ):
             raise InputError(
                 f"fill images must have shape {image.shape}, or (r, ...) for several, "
                 f"got {np.shape(self.images)} of {images.dtype}."

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from blackbox_xai._checks import shown
 from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import ImageLayout
-from blackbox_xai.maskers.fills import ColourFill, Fill, ImageFill, MeanFill
+from blackbox_xai.maskers._pictures import as_dtype, as_image, channels_first, filled_images
+from blackbox_xai.maskers.base import Bound
+from blackbox_xai.maskers.fills import MeanFill
 from blackbox_xai.maskers.segments import Segmenter, Slic, relabelled
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
@@ -74,17 +76,17 @@ class ImageMasker:
         InputError
             When ``x`` is not one image, or the segmenter or fill does not fit it.
         """
-        image = _image(x)
-        first = _channels_first(image.shape, self.channels)
+        image = as_image(x)
+        first = channels_first(image.shape, self.channels)
         last = np.moveaxis(image, 0, -1) if first else image
         labels = self._labels(last)
         coloured = last if last.ndim == 3 else last[..., None]
-        filled = _filled(self.fill, coloured, labels)
+        filled = filled_images(self.fill, coloured, labels)
         if self.keep_alpha and coloured.shape[-1] == 4:
             filled[..., 3] = coloured[..., 3]
         filled = np.moveaxis(filled, -1, 1) if first else filled
         filled = np.ascontiguousarray(filled).reshape(-1, *image.shape)
-        return MaskedImage(image, _as_dtype(filled, image.dtype), labels, first)
+        return MaskedImage(image, as_dtype(filled, image.dtype), labels, first)
 
     def _labels(self, image: NDArray[Any]) -> IntArray:
         given = self.segmenter(image) if callable(self.segmenter) else self.segmenter
@@ -102,7 +104,7 @@ class ImageMasker:
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedImage:
+class MaskedImage(Bound):
     """One image whose segments can be hidden; made by ``ImageMasker.bind``.
 
     Parameters
@@ -227,9 +229,9 @@ class MaskedImage:
                 self._select(batch[row], self.filled[fill], pixels)
             return
         weights = self._spread(pixels.astype(_blend_dtype(self.image.dtype), copy=False))
-        shown_part = self.image * weights
+        shown_part, hidden_part = self.image * weights, 1 - weights
         for row, fill in zip(rows, chosen, strict=True):
-            blended = self.filled[fill] * (1 - weights)
+            blended = self.filled[fill] * hidden_part
             blended += shown_part
             if batch.dtype.kind in "iub":
                 np.rint(blended, out=blended)
@@ -247,84 +249,9 @@ class MaskedImage:
 
     def _spread(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Return pixel weights in a shape that multiplies the image."""
-        channels_last = self.image.ndim == 3 and not self.channels_first
-        return pixels[..., None] if channels_last else pixels
-
-
-def _image(x: Any) -> NDArray[Any]:
-    """Return ``x`` as an owned, contiguous image."""
-    image = np.array(x, order="C")
-    if image.dtype.kind not in "fiub" or image.ndim not in (2, 3) or image.size == 0:
-        raise InputError(
-            "x must be one image of numbers, shape (height, width), (height, width, channels) or "
-            f"(channels, height, width), got {image.dtype} of shape {image.shape}."
-        )
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        place = np.argwhere(~np.isfinite(image))[0].tolist()
-        raise InputError(f"x is not finite at {tuple(place)}; pixels must be finite.")
-    return image
-
-
-def _channels_first(shape: tuple[int, ...], channels: str | None) -> bool:
-    if channels not in (None, "last", "first"):
-        raise InputError(f"channels must be 'last', 'first' or None, got {shown(channels)}.")
-    if len(shape) == 2:
-        return False
-    if channels is not None:
-        return channels == "first"
-    usual = (1, 3, 4)
-    first, last = shape[0] in usual, shape[2] in usual
-    if first == last:
-        raise InputError(
-            f"x has shape {shape}, from which it cannot be told where its channels stand. "
-            "Say ImageMasker(channels='last') or 'first'."
-        )
-    return first
-
-
-def _filled(fill: Any, image: NDArray[Any], labels: IntArray) -> NDArray[Any]:
-    """Return filled images of shape ``(r, height, width, channels)``."""
-    stacks = []
-    for one in _fills(fill):
-        filled = np.asarray(one(image, labels))
-        filled = filled if filled.ndim == 4 else filled[None]
-        if filled.shape[1:] != image.shape or filled.dtype.kind not in "fiub":
-            raise InputError(
-                f"fill must give images of shape {image.shape}, got {filled.dtype} of shape "
-                f"{filled.shape[1:]}."
-            )
-        stacks.append(filled)
-    return np.concatenate(stacks)
-
-
-def _fills(fill: Any) -> list[Fill]:
-    """Return what the user gave as a list of fills."""
-    if callable(fill):
-        return [fill]
-    if isinstance(fill, list | tuple) and fill and all(callable(one) for one in fill):
-        return list(fill)
-    if np.ndim(fill) >= 2:
-        return [ImageFill(images=fill)]
-    if fill is None or isinstance(fill, str) or np.asarray(fill).dtype.kind not in "fiub":
-        raise InputError(f"fill must be a fill, a colour or an image, got {shown(fill)}.")
-    colour = np.asarray(fill, dtype=np.float64)
-    return [ColourFill(colour=float(colour) if colour.ndim == 0 else tuple(colour.tolist()))]
-
-
-def _as_dtype(filled: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return fills in the type of the image, rounded where that holds integers."""
-    if not np.isfinite(filled).all():
-        raise InputError("fill must be finite.")
-    if dtype.kind == "f" or filled.dtype == dtype:
-        return filled.astype(dtype)
-    rounded = np.rint(filled)
-    cast = rounded.astype(dtype)
-    if not (cast == rounded).all():
-        raise InputError(
-            f"fill has values from {filled.min():g} to {filled.max():g}, which the image's type "
-            f"{dtype} cannot hold."
-        )
-    return cast
+        if self.image.ndim == 2 or self.channels_first:
+            return pixels
+        return np.repeat(pixels.ravel(), self.image.shape[-1]).reshape(self.image.shape)
 
 
 def _blend_dtype(dtype: np.dtype[Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from blackbox_xai._checks import check_int, check_positive
 from blackbox_xai.errors import InputError
 from blackbox_xai.protocols import FloatArray, IntArray
 
@@ -34,6 +35,12 @@ class Slic:
     sigma : float
         Width of a Gaussian that smooths the image first, in pixels.
 
+    Notes
+    -----
+    On noisy images k-means scatters its segments and merges what is left into a few. When fewer
+    than half of ``n_segments`` come out, place is weighted 10 and then 100 times as much, and at
+    last a grid is returned.
+
     References
     ----------
     Achanta et al. (2012), SLIC superpixels compared to state-of-the-art superpixel methods.
@@ -47,14 +54,22 @@ class Slic:
         """Return labels of shape ``(height, width)``."""
         from skimage.segmentation import slic
 
-        labels: NDArray[Any] = slic(
-            _colours(image),
-            n_segments=self.n_segments,
-            compactness=self.compactness,
-            sigma=self.sigma,
-            channel_axis=-1,
-        )
-        return labels
+        n_segments = check_int("n_segments", self.n_segments, minimum=1)
+        compactness = check_positive("compactness", self.compactness)
+        height, width = image.shape[:2]
+        enough = min(n_segments, height * width) / 2
+        for stiffer in (1, 10, 100):
+            labels: NDArray[Any] = slic(
+                _colours(image),
+                n_segments=n_segments,
+                compactness=compactness * stiffer,
+                sigma=self.sigma,
+                channel_axis=-1,
+            )
+            if len(np.unique(labels)) >= enough:
+                return labels
+        rows = max(round((n_segments * height / width) ** 0.5), 1)
+        return Grid(rows=rows, columns=max(round(n_segments / rows), 1))(image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +101,7 @@ class Quickshift:
         """Return labels of shape ``(height, width)``."""
         from skimage.segmentation import quickshift
 
-        labels: NDArray[Any] = quickshift(
+        labels: NDArray[Any] = quickshift(  # type: ignore[no-untyped-call]  # skimage is untyped
             _colours(image),
             kernel_size=self.kernel_size,
             max_dist=self.max_dist,
@@ -156,10 +171,12 @@ class Grid:
     def __call__(self, image: NDArray[Any]) -> IntArray:
         """Return labels of shape ``(height, width)``."""
         height, width = image.shape[:2]
-        rows, columns = min(self.rows, height), min(self.columns, width)
+        rows = min(check_int("rows", self.rows, minimum=1), height)
+        columns = min(check_int("columns", self.columns, minimum=1), width)
         down = np.arange(height) * rows // height
         across = np.arange(width) * columns // width
-        return down[:, None] * columns + across
+        labels: IntArray = down[:, None] * columns + across
+        return labels
 
 
 def relabelled(labels: Any, height: int, width: int) -> IntArray:

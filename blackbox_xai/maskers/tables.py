@@ -14,9 +14,10 @@ from blackbox_xai._checks import shown
 from blackbox_xai._inputs import is_frame, is_pandas, is_polars
 from blackbox_xai.errors import InputError
 from blackbox_xai.maskers import _pandas, _polars
-from blackbox_xai.maskers.columns import CodedBlock, RawBlock
+from blackbox_xai.maskers.coded import CodedBlock
+from blackbox_xai.maskers.columns import RawBlock
 
-__all__ = ["Table", "column_names", "read_table"]
+__all__ = ["Table", "column_names", "column_place", "read_table"]
 
 Block = RawBlock | CodedBlock
 
@@ -31,6 +32,8 @@ class Table:
         Column names, in the order in which the model receives them.
     named : bool
         Whether the names came with the data, so that rows are matched by name.
+    categorical : frozenset of str
+        Columns declared categorical.
     blocks : tuple of block
         Together they hold every column once.
     build : callable or None
@@ -39,6 +42,7 @@ class Table:
 
     names: tuple[str, ...]
     named: bool
+    categorical: frozenset[str]
     blocks: tuple[Block, ...]
     build: Callable[[Any, int], Any] | None
 
@@ -66,7 +70,8 @@ class Table:
         labels, values = labelled
         if not self.named and not isinstance(x, Mapping):
             return self._fit(values)
-        return _take(values, self._order(labels))
+        ordered: Sequence[Any] | NDArray[Any] = _take(values, self._order(labels))
+        return ordered
 
     def _order(self, labels: Sequence[Any]) -> Sequence[int]:
         """Return where each column stands among ``labels``."""
@@ -93,7 +98,9 @@ class Table:
         return values
 
 
-def read_table(background: Any, feature_names: Sequence[str] | None) -> Table:
+def read_table(
+    background: Any, feature_names: Sequence[str] | None, categorical: Sequence[str | int] | None
+) -> Table:
     """Cut a background into blocks.
 
     Raises
@@ -102,9 +109,9 @@ def read_table(background: Any, feature_names: Sequence[str] | None) -> Table:
         When it is not a table with rows and distinct columns, or holds infinite values.
     """
     if is_frame(background):
-        table = _read_frame(background, feature_names)
+        table = _read_frame(background, feature_names, categorical)
     else:
-        table = _read_array(background, feature_names)
+        table = _read_array(background, feature_names, categorical)
     for block in table.blocks:
         if isinstance(block, RawBlock) and block.fill.dtype.kind == "f":
             _check_finite(block)
@@ -125,17 +132,22 @@ def column_names(labels: Sequence[Any], argument: str) -> tuple[str, ...]:
     return names
 
 
-def _read_frame(frame: Any, feature_names: Sequence[str] | None) -> Table:
+def _read_frame(
+    frame: Any, feature_names: Sequence[str] | None, categorical: Sequence[str | int] | None
+) -> Table:
     if feature_names is not None:
         raise InputError("feature_names is for arrays; a frame has column names of its own.")
     names = column_names(list(frame.columns), "background")
     _check_shape(frame.shape)
     dialect: Any = _pandas if is_pandas(frame) else _polars
-    blocks, build = dialect.read(frame, names)
-    return Table(names, named=True, blocks=blocks, build=build)
+    declared = _declared(names, categorical)
+    blocks, build = dialect.read(frame, names, declared)
+    return Table(names, True, declared, blocks, build)
 
 
-def _read_array(background: Any, feature_names: Sequence[str] | None) -> Table:
+def _read_array(
+    background: Any, feature_names: Sequence[str] | None, categorical: Sequence[str | int] | None
+) -> Table:
     matrix = _matrix(background)
     _check_shape(matrix.shape)
     d = matrix.shape[1]
@@ -148,8 +160,32 @@ def _read_array(background: Any, feature_names: Sequence[str] | None) -> Table:
                 f"feature_names must have {d} names, one for each column of the background, "
                 f"got {len(names)}."
             )
-    block = RawBlock(np.arange(d), names, matrix, order="C")
-    return Table(names, named=feature_names is not None, blocks=(block,), build=None)
+    declared = _declared(names, categorical)
+    block = RawBlock.read(list(range(d)), names, matrix, "C", declared)
+    return Table(names, feature_names is not None, declared, (block,), None)
+
+
+def _declared(names: tuple[str, ...], categorical: Sequence[str | int] | None) -> frozenset[str]:
+    if isinstance(categorical, str):
+        raise InputError(f"categorical must list columns, got {shown(categorical)}.")
+    columns = [] if categorical is None else list(categorical)
+    return frozenset(names[column_place(names, c, "categorical")] for c in columns)
+
+
+def column_place(names: tuple[str, ...], column: Any, argument: str) -> int:
+    """Return where a column stands, given by name or position.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if str(column) in names:
+        return names.index(str(column))
+    whole = isinstance(column, int | np.integer) and not isinstance(column, bool)
+    if whole and 0 <= column < len(names):
+        return int(column)
+    raise InputError(f"{argument} has the unknown column {shown(column)}.")
 
 
 def _matrix(background: Any) -> NDArray[Any]:

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from blackbox_xai._checks import shown
+from blackbox_xai._checks import check_int, shown
 from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import TabularLayout
-from blackbox_xai.maskers.tables import Table, read_table
+from blackbox_xai.maskers.base import Bound
+from blackbox_xai.maskers.centroids import summarised
+from blackbox_xai.maskers.tables import Table, column_place, read_table
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
-__all__ = ["TabularMasker"]
+__all__ = ["MaskedRow", "TabularMasker"]
 
 
 class TabularMasker:
@@ -27,11 +29,18 @@ class TabularMasker:
         Rows that stand for "not knowing": a sample of the data, or all of it. numpy arrays,
         pandas and polars frames. The model receives the same container with the same names,
         types and categories.
+    n_centroids : int, optional
+        Summarise the background by that many k-means centroids, weighted by the share of rows
+        they stand for. Categories, texts and whole numbers stay what they are.
     weights : array-like of shape (r,), optional
         How much each background row counts; scaled to sum to 1. None: all alike.
     groups : mapping of str to sequence of str or int, optional
         Columns that are hidden together as one feature, such as the one-hot columns of one
         category. Columns in no group are features of their own.
+    categorical : sequence of str or int, optional
+        Columns whose numbers or texts are categories: a value that the background lacks is
+        refused, and centroids hold the most frequent one. Categories of a frame's own categorical
+        type are known without.
     feature_names : sequence of str, optional
         Column names of an array.
 
@@ -54,13 +63,20 @@ class TabularMasker:
         self,
         background: Any,
         *,
+        n_centroids: int | None = None,
         weights: Any = None,
         groups: Mapping[str, Sequence[str | int]] | None = None,
+        categorical: Sequence[str | int] | None = None,
         feature_names: Sequence[str] | None = None,
     ) -> None:
-        self._table = read_table(background, feature_names)
-        self._weights = _weights(weights, self._table.n_rows)
-        self.feature_names, self._features = _grouped(self._table.names, groups)
+        table = read_table(background, feature_names, categorical)
+        shares = _weights(weights, table.n_rows)
+        if n_centroids is not None:
+            n_centroids = check_int("n_centroids", n_centroids, minimum=1)
+            table, shares = summarised(table, shares, n_centroids)
+        self.n_centroids = n_centroids
+        self._table, self._weights = table, shares
+        self.feature_names, self._features = _grouped(table.names, groups)
 
     @property
     def n_background(self) -> int:
@@ -90,13 +106,19 @@ class TabularMasker:
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as plain data."""
-        described: dict[str, Any] = {"kind": "TabularMasker", "n_background": self.n_background}
-        described["n_features"] = len(self.feature_names)
-        return described
+        return {
+            "kind": "TabularMasker",
+            "n_background": self.n_background,
+            "n_centroids": self.n_centroids,
+            "n_columns": len(self._table.names),
+            "n_features": len(self.feature_names),
+            "weighted": bool(np.ptp(self._weights) > 0),
+            "categorical": sorted(self._table.categorical),
+        }
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedRow:
+class MaskedRow(Bound):
     """One row of a table whose features can be hidden; made by ``TabularMasker.bind``."""
 
     table: Table
@@ -129,7 +151,7 @@ class MaskedRow:
         values: list[Any] = [None] * len(self.table.names)
         for block, cells in zip(self.table.blocks, self.cells, strict=True):
             for j, cell in zip(block.columns, cells, strict=True):
-                values[j] = cell
+                values[j] = cell.item() if isinstance(cell, np.number | np.bool_) else cell
         if self.features is None:
             return TabularLayout(tuple(values))
         members = [np.flatnonzero(self.features == i) for i in range(len(self.feature_names))]
@@ -144,9 +166,12 @@ class MaskedRow:
         """Return buffers for ``n`` rows."""
         return [block.allocate(n) for block in self.table.blocks]
 
-    def write(self, batch: list[Any], at: int, kept: BoolArray, fills: IntArray | None) -> None:
+    def write(
+        self, batch: list[Any], at: int, kept: BoolArray | FloatArray, fills: IntArray | None
+    ) -> None:
         """Write masked rows into ``batch`` from row ``at`` on."""
-        by_column = kept if self.features is None else kept[:, self.features]
+        whole = np.asarray(kept, dtype=bool)
+        by_column = whole if self.features is None else whole[:, self.features]
         for block, buffer, cells in zip(self.table.blocks, batch, self.cells, strict=True):
             chosen = by_column
             if len(self.table.blocks) > 1:
@@ -171,7 +196,8 @@ def _weights(weights: Any, n: int) -> FloatArray:
         )
     if not np.isfinite(given).all() or (given < 0).any() or given.sum() <= 0:
         raise InputError("weights must be finite, at least 0, and not all 0.")
-    return given / given.sum()
+    shares: FloatArray = given / given.sum()
+    return shares
 
 
 def _grouped(
@@ -185,7 +211,7 @@ def _grouped(
         if isinstance(columns, str) or len(columns) == 0:
             raise InputError(f"groups[{group!r}] must list columns, got {shown(columns)}.")
         for column in columns:
-            j = _position(names, column, group)
+            j = column_place(names, column, f"groups[{group!r}]")
             if j in owner:
                 raise InputError(
                     f"groups must be disjoint; {names[j]!r} is in {owner[j]!r} and {group!r}."
@@ -199,14 +225,6 @@ def _grouped(
         raise InputError(f"groups: {clash.pop()!r} is also the name of a column outside the group.")
     place = {name: i for i, name in enumerate(features)}
     return features, np.array([place[label] for label in labels])
-
-
-def _position(names: tuple[str, ...], column: Any, group: str) -> int:
-    if str(column) in names:
-        return names.index(str(column))
-    if isinstance(column, int | np.integer) and 0 <= column < len(names):
-        return int(column)
-    raise InputError(f"groups[{group!r}] has the unknown column {shown(column)}.")
 
 
 def _shared(names: tuple[str, ...], values: list[Any], members: IntArray) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from blackbox_xai._checks import check_choice, check_int, shown
 from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import TextLayout
+from blackbox_xai.maskers.base import Bound
 from blackbox_xai.maskers.tokens import (
     Spans,
     Tokenizer,
@@ -26,6 +26,7 @@ from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["MaskedText", "TextMasker"]
 
+_MANY = 256  # texts from which on a table of all maskings of eight tokens pays
 _LEVELS = {"word": words, "character": characters, "sentence": sentences}
 
 
@@ -129,7 +130,7 @@ class TextMasker:
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedText:
+class MaskedText(Bound):
     """One text whose tokens can be hidden; made by ``TextMasker.bind``.
 
     Parameters
@@ -187,25 +188,49 @@ class MaskedText:
     def _pieces(self) -> tuple[str, NDArray[Any], NDArray[Any]]:
         """Return the start of the text, and each token kept and hidden, with what follows it."""
         starts = [start for start, _ in self.spans] + [len(self.text)]
-        kept = np.empty(len(self.spans), dtype=object)
-        hidden = np.empty(len(self.spans), dtype=object)
-        for i, ((start, stop), (_, following)) in enumerate(
-            zip(self.spans, pairwise(starts), strict=True)
-        ):
-            kept[i] = self.text[start:following]
-            hidden[i] = self.hidden + self.text[stop:following]
+        kept, hidden = np.empty((2, len(self.spans)), dtype=object)
+        for i, (_, stop) in enumerate(self.spans):
+            kept[i] = self.text[starts[i] : starts[i + 1]]
+            hidden[i] = self.hidden + self.text[stop : starts[i + 1]]
         return self.text[: starts[0]], kept, hidden
+
+    @cached_property
+    def _octets(self) -> NDArray[Any]:
+        """Return every masking of each eight tokens, shape ``(ceil(n_tokens / 8), 256)``."""
+        _, kept, hidden = self._pieces
+        bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(bool)
+        table = np.empty((-(-len(kept) // 8), 256), dtype=object)
+        for i in range(len(table)):
+            eight = slice(8 * i, 8 * i + 8)
+            n = len(kept[eight])
+            table[i] = _joined(np.where(bits[:, :n], kept[eight], hidden[eight]))
+        return table
 
     def allocate(self, n: int) -> list[str]:
         """Return a list with room for ``n`` texts."""
         return [""] * n
 
-    def write(self, batch: list[str], at: int, kept: BoolArray, fills: IntArray | None) -> None:
+    def write(
+        self,
+        batch: list[str],
+        at: int,
+        kept: BoolArray | FloatArray,
+        fills: IntArray | None,  # noqa: ARG002  # a text has one fill
+    ) -> None:
         """Write masked texts into ``batch`` from row ``at`` on."""
         start, shown_pieces, hidden_pieces = self._pieces
-        pieces = np.where(kept[:, self.features], shown_pieces, hidden_pieces).tolist()
-        batch[at : at + len(kept)] = [start + "".join(row) for row in pieces]
+        by_token = np.asarray(kept, dtype=bool)[:, self.features]
+        if len(kept) >= _MANY:
+            codes = np.packbits(by_token, axis=1)
+            texts = _joined(self._octets[np.arange(codes.shape[1]), codes])
+        else:
+            texts = _joined(np.where(by_token, shown_pieces, hidden_pieces))
+        batch[at : at + len(kept)] = [start + text for text in texts] if start else texts
 
     def inputs(self, batch: list[str], n: int) -> list[str]:
         """Return the first ``n`` texts."""
         return batch[:n]
+
+
+def _joined(pieces: NDArray[Any]) -> list[str]:
+    return ["".join(row) for row in pieces.tolist()]

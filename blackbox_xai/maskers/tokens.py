@@ -34,7 +34,9 @@ _UNSPACED = (
 )
 _WORDS = re.compile(r"w(?:[wm]|j(?=[wm])|'(?=w))*|cm*|rr?|e(?:m*je|m)*")
 _CHARACTERS = re.compile(r"rr|e(?:m*je|m)*|.m*", re.DOTALL)
-_SENTENCES = re.compile(r"[^.!?\u2026\u3002\uff01\uff1f\n]+[.!?\u2026\u3002\uff01\uff1f]*[\"')\]\u201d\u2019]*")
+_SENTENCES = re.compile(
+    r"[^.!?\u2026\u3002\uff01\uff1f\n]+[.!?\u2026\u3002\uff01\uff1f]*[\"')\]\u201d\u2019]*"
+)
 
 
 def words(text: str) -> Spans:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from blackbox_xai._checks import check_int, shown
-from blackbox_xai._inputs import as_rows, n_rows, row_bytes, take_rows
+from blackbox_xai._checks import check_choice, check_int
+from blackbox_xai._inputs import RowError, as_rows, blemish, n_rows, row_bytes, take_rows
+from blackbox_xai.adapters.answers import check_names, check_range, check_scores, one_line
+from blackbox_xai.adapters.blame import first_failing
 from blackbox_xai.errors import AnswerError, BlackboxError, InputError, PredictError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, Parallel, Scale
@@ -18,6 +20,7 @@ __all__ = ["Adapter", "check_scores"]
 
 _BATCH_BYTES = 4 << 20
 _BATCH_ROWS = 4096
+_SCALES = ("probability", "score", "value")
 
 
 class Adapter(ABC):
@@ -28,10 +31,31 @@ class Adapter(ABC):
     output_names : sequence of str, optional
         Names of the ``k`` outputs.
     scale : {"probability", "score", "value"}, optional
-        Unit of the scores.
+        Unit of the scores. None means "score".
     batch_size : int, optional
         Rows sent to the model at a time. None: as many as fill 4 MiB, at most 4096; that is a
         rule of sizes, not of timings, so that two runs send the same batches.
+
+    Attributes
+    ----------
+    n_outputs : int or None
+        Number ``k`` of outputs; None until it is known from names or the first answer.
+
+    Raises
+    ------
+    InputError
+        When a setting cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blackbox_xai.adapters import Adapter
+    >>> class Doubled(Adapter):
+    ...     def _predict_batch(self, batch):
+    ...         return 2.0 * batch
+    >>> scores, cost = Doubled(batch_size=2).predict_counted(np.ones((5, 1)))
+    >>> scores.ravel(), cost.calls, cost.rows
+    (array([2., 2., 2., 2., 2.]), 3, 5)
     """
 
     parallel: Parallel = "threads"
@@ -43,100 +67,136 @@ class Adapter(ABC):
         scale: Scale | None = None,
         batch_size: int | None = None,
     ) -> None:
-        self.output_names = None if output_names is None else tuple(str(n) for n in output_names)
+        self.output_names = check_names(output_names)
         self.scale: Scale = scale or "score"
+        check_choice("scale", self.scale, _SCALES)
         self.batch_size = (
             None if batch_size is None else check_int("batch_size", batch_size, minimum=1)
         )
+        self.n_outputs = None if self.output_names is None else len(self.output_names)
 
     @abstractmethod
     def _predict_batch(self, batch: Any) -> Any:
-        """Return the scores of one batch as the model gives them."""
+        """Return the scores of one batch as the model gives them; leave the batch as it is."""
 
     def predict(self, inputs: Any) -> FloatArray:
-        """Return scores of shape ``(n, k)``, float64 and finite."""
+        """Return the scores of the inputs.
+
+        Parameters
+        ----------
+        inputs : array, frame, sparse matrix or list of length n
+            One row for each input.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Finite scores in the unit that ``scale`` names, owned by the caller.
+
+        Raises
+        ------
+        InputError
+            When the inputs cannot be sent.
+        PredictError
+            When the model fails; ``rows`` names the row when a single one makes it fail.
+        AnswerError
+            When the model answers something that is not a finite score matrix.
+        """
         return self.predict_counted(inputs)[0]
 
     def predict_counted(self, inputs: Any) -> tuple[FloatArray, Ledger]:
-        """Return the scores and what they cost."""
+        """Return the scores, shape ``(n, k)``, and what they cost."""
         inputs = as_rows(inputs)
         n = n_rows(inputs)
         if n == 0:
-            raise InputError("inputs must have at least one row, got 0.")
+            return self._no_rows(), Ledger()
         size = self.rows_per_batch(row_bytes(inputs))
         began = time.perf_counter()
-        parts = [
-            self._scores(take_rows(inputs, a, min(a + size, n)), a) for a in range(0, n, size)
-        ]
+        parts: list[FloatArray] = []
+        try:
+            for start in range(0, n, size):
+                stop = min(start + size, n)
+                batch = inputs if stop - start == n else take_rows(inputs, start, stop)
+                parts.append(self._scores(batch, stop - start, start))
+        except PredictError as error:
+            done = Ledger(len(parts), start, seconds=time.perf_counter() - began)
+            error.cost = error.cost + done
+            raise
         scores = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return scores, Ledger(calls=len(parts), rows=n, seconds=time.perf_counter() - began)
+        return scores, Ledger(len(parts), n, seconds=time.perf_counter() - began)
 
-    def _scores(self, batch: Any, start: int) -> FloatArray:
+    def _scores(self, batch: Any, n: int, start: int) -> FloatArray:
         """Return checked scores of one batch whose first row is row ``start`` of the inputs."""
-        n = n_rows(batch)
         try:
             answer = self._predict_batch(batch)
+        except RowError as error:
+            raise RowError(error.sentence, start + error.row) from None
         except BlackboxError:
             raise
-        except Exception as error:
-            rows = range(start, start + n)
-            raise PredictError(
-                f"The model failed on rows {start} to {start + n - 1}: "
-                f"{type(error).__name__}: {shown(str(error), 200)}",
-                rows,
-            ) from error
-        return check_scores(answer, n, start, self.output_names)
+        except (Exception, SystemExit) as error:
+            raise self._failure(batch, n, start, error) from error
+        try:
+            scores = check_scores(answer, n, start, self.output_names)
+            self._check_kind(scores, start)
+        except AnswerError as error:
+            error.cost = Ledger(calls=1, rows=n, failures=1)
+            raise
+        return scores
+
+    def _check_kind(self, scores: FloatArray, start: int) -> None:
+        """Check the number of outputs against earlier answers, and probabilities for range."""
+        k = scores.shape[1]
+        if self.n_outputs is None:
+            self.n_outputs = k
+        elif k != self.n_outputs:
+            raise AnswerError(
+                f"The model returned {k} scores a row for rows {start} to "
+                f"{start + len(scores) - 1}, but {self.n_outputs} before.",
+                range(start, start + len(scores)),
+            )
+        if self.scale == "probability":
+            check_range(scores, start)
+
+    def _failure(self, batch: Any, n: int, start: int, error: BaseException) -> PredictError:
+        """Return the error that names the row at which the model fails, if it is one row."""
+        cost = [Ledger(calls=1, rows=n, failures=1)]
+
+        def fails(first: int, last: int) -> bool:
+            try:
+                self._predict_batch(take_rows(batch, first, last))
+            except (Exception, SystemExit):  # noqa: BLE001  # whatever it is, the row fails
+                cost.append(Ledger(calls=1, rows=last - first, failures=1))
+                return True
+            cost.append(Ledger(calls=1, rows=last - first))
+            return False
+
+        culprit = first_failing(fails, n)
+        rows: Any = [start + culprit] if culprit is not None else range(start, start + n)
+        odd = blemish(batch, culprit or 0)
+        where = f"row {rows[0]}" if len(rows) == 1 else f"rows {rows[0]} to {rows[-1]}"
+        text = one_line(error, 300)
+        return PredictError(
+            f"The model failed on {where}{f' ({odd})' if odd else ''}: "
+            f"{type(error).__name__}: {text}",
+            rows,
+            sum(cost, Ledger()),
+        )
+
+    def _no_rows(self) -> FloatArray:
+        if self.n_outputs is None:
+            raise InputError(
+                "inputs must have at least one row, got 0. None are allowed once output_names tell "
+                "how many scores a row has."
+            )
+        return np.empty((0, self.n_outputs))
 
     def rows_per_batch(self, row_bytes: int) -> int:
         """Return how many rows of ``row_bytes`` bytes each go to the model in one call."""
         if self.batch_size is not None:
             return self.batch_size
-        return int(np.clip(_BATCH_BYTES // max(row_bytes, 1), 1, _BATCH_ROWS))
+        return min(max(_BATCH_BYTES // max(row_bytes, 1), 1), _BATCH_ROWS)
 
     def name_outputs(self, k: int) -> tuple[str, ...]:
         """Return ``k`` names: those given, or made up."""
         if self.output_names is not None:
             return self.output_names
         return ("output",) if k == 1 else tuple(f"output {i}" for i in range(k))
-
-
-def check_scores(
-    answer: Any, n: int, start: int, output_names: tuple[str, ...] | None
-) -> FloatArray:
-    """Return ``answer`` as an owned ``(n, k)`` float64 matrix, or say what is wrong with it.
-
-    Raises
-    ------
-    AnswerError
-        For labels, a wrong number of rows or outputs, or a score that is not finite.
-    """
-    raw = np.asarray(answer)
-    if raw.dtype.kind not in "fiub":
-        raise AnswerError(
-            f"The model returned {shown(raw.ravel()[:3].tolist())} of type {raw.dtype}, not scores. "
-            "Pass its predict_proba or decision function instead of predict."
-        )
-    if raw.ndim == 1:
-        raw = raw[:, None]
-    if raw.ndim != 2 or raw.shape[0] != n or raw.shape[1] == 0:
-        raise AnswerError(
-            f"The model returned scores of shape {np.shape(answer)} for {n} rows; "
-            f"expected ({n},) or ({n}, k).",
-            range(start, start + n),
-        )
-    if output_names is not None and raw.shape[1] != len(output_names):
-        raise AnswerError(
-            f"The model returned scores of shape {raw.shape}; expected ({n}, {len(output_names)}) "
-            f"from output_names {shown(output_names)}.",
-            range(start, start + n),
-        )
-    scores = np.array(raw, dtype=np.float64, order="C")
-    bad = np.argwhere(~np.isfinite(scores))
-    if len(bad):
-        row, output = bad[0]
-        raise AnswerError(
-            f"The model returned {scores[row, output]} for row {start + row}, output {output}; "
-            "scores must be finite.",
-            [start + row],
-        )
-    return scores

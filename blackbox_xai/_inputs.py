@@ -152,4 +152,4 @@ _MAX_CELLS = 1 << 16
 
 
 def _unique(frame: Any) -> bool:
-    return len(set(columns(frame))) == frame.shape[1]
+    return len(set(columns(frame))) == int(frame.shape[1])

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from blackbox_xai.ledger import Ledger
+
 __all__ = [
     "AnswerError",
     "BlackboxError",
@@ -69,15 +71,18 @@ class PredictError(ModelError):
         One sentence for the user.
     rows : sequence of int, optional
         Positions, in the inputs of the failing call, of the rows that could not be scored.
+    cost : Ledger, optional
+        What the failing call cost, the search for the failing row included.
     """
 
-    def __init__(self, message: str, rows: Sequence[int] = ()) -> None:
+    def __init__(self, message: str, rows: Sequence[int] = (), cost: Ledger | None = None) -> None:
         super().__init__(message)
         self.rows = tuple(int(row) for row in rows)
+        self.cost = cost or Ledger()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Keep ``rows`` when the error travels back from a worker process."""
-        return (type(self), (str(self), self.rows))
+        """Keep ``rows`` and ``cost`` when the error travels back from a worker process."""
+        return (type(self), (str(self), self.rows, self.cost))
 
 
 class AnswerError(PredictError):

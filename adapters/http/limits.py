@@ -1,0 +1,336 @@
+"""How much may be in flight, how fast, how large a batch, and for how much money."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from blackbox_xai._checks import check_int, check_positive
+from blackbox_xai.errors import BudgetError, InputError
+
+__all__ = ["BatchSize", "Budget", "Gate", "Limits", "Meter"]
+
+_GROW_AFTER = 4
+_GROW_AFTER_MOST = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What may be asked of a server, and how patiently.
+
+    Parameters
+    ----------
+    max_parallel : int
+        Most requests in flight; fewer while the server says that it is busy.
+    max_per_second, max_rows_per_second : float, optional
+        Most requests, and rows, a second.
+    timeout : float
+        Seconds for one request: connecting, sending and reading together.
+    patience : float
+        Seconds for one batch with all its repeats and waits.
+    startup : float
+        Seconds to wait for a server that says it is still loading.
+    retries : int
+        Repeats of one batch.
+    body_bytes : int
+        Largest request body aimed at.
+    answer_bytes : int
+        Largest answer taken, after decompression.
+    """
+
+    max_parallel: int = 8
+    max_per_second: float | None = None
+    max_rows_per_second: float | None = None
+    timeout: float = 30.0
+    patience: float = 300.0
+    startup: float = 60.0
+    retries: int = 4
+    body_bytes: int = 1 << 20
+    answer_bytes: int = 32 << 20
+
+    def __post_init__(self) -> None:
+        check_int("max_parallel", self.max_parallel, minimum=1)
+        check_int("retries", self.retries, minimum=0)
+        for name in ("timeout", "patience", "startup", "body_bytes", "answer_bytes"):
+            check_positive(name, getattr(self, name))
+        for name in ("max_per_second", "max_rows_per_second"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What one model object may spend in its life; checked before a request is sent.
+
+    Parameters
+    ----------
+    rows, requests : int, optional
+        Most rows and requests sent, repeats included.
+    seconds : float, optional
+        Most seconds from the first request on.
+    money : float, optional
+        Most money; needs a price.
+    per_row, per_request : float
+        Prices.
+    """
+
+    rows: int | None = None
+    requests: int | None = None
+    seconds: float | None = None
+    money: float | None = None
+    per_row: float = 0.0
+    per_request: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "requests"):
+            if getattr(self, name) is not None:
+                check_int(name, getattr(self, name), minimum=1)
+        for name in ("seconds", "money"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
+        if self.money is not None and not (self.per_row or self.per_request):
+            raise InputError("money needs a price: give per_row or per_request.")
+
+    def price(self, requests: int, rows: int) -> float:
+        """Return what so many requests and rows cost."""
+        return requests * self.per_request + rows * self.per_row
+
+
+class Meter:
+    """Counts what was sent against a budget."""
+
+    def __init__(self, budget: Budget | None) -> None:
+        self.budget = budget or Budget()
+        self.requests = 0
+        self.rows = 0
+        self.twice = 0
+        self._lock = threading.Lock()
+        self._began: float | None = None
+
+    def charge(self, rows: int) -> None:
+        """Book one request of ``rows`` rows before it is sent.
+
+        Raises
+        ------
+        BudgetError
+            When it would exceed the budget; nothing is booked.
+        """
+        with self._lock:
+            self._check(self.requests + 1, self.rows + rows)
+            self.requests += 1
+            self.rows += rows
+
+    def failed(self, rows: int, *, sent: bool) -> None:
+        """Note that a request of ``rows`` rows failed.
+
+        Rows that were sent may be charged by the server although their answer is lost, and will
+        be charged again; the others are given back.
+        """
+        with self._lock:
+            if sent:
+                self.twice += rows
+            else:
+                self.rows -= rows
+
+    def to_dict(self) -> dict[str, float]:
+        """Return what was spent as plain data."""
+        return {
+            "requests": self.requests,
+            "rows": self.rows,
+            "cost": self.budget.price(self.requests, self.rows),
+            "paid_twice_at_most": self.twice,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything but the lock."""
+        return {**self.__dict__, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def check(self, requests: int, rows: int) -> None:
+        """Raise BudgetError when so much more is sure to exceed the budget."""
+        with self._lock:
+            self._check(self.requests + requests, self.rows + rows)
+
+    def _check(self, requests: int, rows: int) -> None:
+        budget = self.budget
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        money = budget.price(requests, rows)
+        for name, would, most in (
+            ("rows", rows, budget.rows),
+            ("requests", requests, budget.requests),
+            ("seconds", now - self._began, budget.seconds),
+            ("money", money, budget.money),
+        ):
+            if most is not None and would > most:
+                raise BudgetError(
+                    f"The next step would bring {name} to {would:.6g}, but the budget allows "
+                    f"{most:.6g}; it was not sent. {self.requests} requests and {self.rows} rows "
+                    "were sent so far."
+                )
+
+
+class Gate:
+    """Shared by all threads: how many requests are in flight, and when the next may go.
+
+    The limit falls to 0.7 of itself when the server is too busy and rises by one after a round of
+    good answers (additive increase, multiplicative decrease).
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._changed = threading.Condition()
+        self._most = limits.max_parallel
+        self._limit = float(limits.max_parallel)
+        self._in_flight = 0
+        self._good = 0
+        self._closed_until = 0.0
+        self._cut_at = 0.0
+        self._rates = [
+            (_Rate(rate), by_row)
+            for rate, by_row in (
+                (limits.max_per_second, False),
+                (limits.max_rows_per_second, True),
+            )
+            if rate is not None
+        ]
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be in flight now."""
+        return max(int(self._limit), 1)
+
+    def enter(self, rows: int, stopped: threading.Event) -> bool:
+        """Wait for a place; False when ``stopped`` was set meanwhile."""
+        with self._changed:
+            while not stopped.is_set():
+                now = time.monotonic()
+                wait = self._closed_until - now
+                if self._in_flight >= self.limit:
+                    wait = max(wait, 0.1)
+                if wait <= 0:
+                    wait = max((r.wait(rows if by else 1, now) for r, by in self._rates), default=0)
+                if wait <= 0:
+                    for rate, by_row in self._rates:
+                        rate.take(rows if by_row else 1, now)
+                    self._in_flight += 1
+                    return True
+                self._changed.wait(min(wait, 0.1))
+        return False
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify()
+
+    def good(self) -> None:
+        """Note an answer in time."""
+        with self._changed:
+            self._good += 1
+            if self._good >= self._limit and self._limit < self._most:
+                self._limit = min(self._limit + 1, self._most)
+                self._good = 0
+                self._changed.notify()
+
+    def busy(self, began: float) -> None:
+        """Lower the limit, once for all requests that were in flight together."""
+        with self._changed:
+            if began >= self._cut_at:
+                self._limit = max(self._limit * 0.7, 1.0)
+                self._cut_at = time.monotonic()
+                self._good = 0
+
+    def close_for(self, seconds: float) -> None:
+        """Let nobody in for a while: the server asked for it."""
+        with self._changed:
+            self._closed_until = max(self._closed_until, time.monotonic() + seconds)
+
+
+class _Rate:
+    """Token bucket that holds a tenth of a second, or one request."""
+
+    def __init__(self, per_second: float) -> None:
+        self._rate = per_second
+        self._free_at = 0.0
+
+    def wait(self, amount: int, now: float) -> float:
+        return self._free_at - now
+
+    def take(self, amount: int, now: float) -> None:
+        self._free_at = max(self._free_at, now) + amount / self._rate
+
+
+class BatchSize:
+    """Rows in one request: learnt from refusals, and grown back by trials.
+
+    A size above the largest answered one (``proven``) is a trial, sent by one thread at a time.
+    Until anything was refused the trial is ``most``, and the others wait for it. Then sizes are
+    halved between ``proven`` and the smallest one refused; when these meet, a size twice as large
+    is tried now and then, so that the batch grows back after the server has recovered.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.proven = 0
+        self.refused: int | None = None
+        self._learnt = False
+        self._good = 0
+        self._patience = _GROW_AFTER
+        self._trial = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody else may send while the trial under way lasts."""
+        return self._trial and (not self.proven or not self._learnt)
+
+    def next(self) -> tuple[int, bool]:
+        """Return the rows of the next batch, and whether it is a trial."""
+        if self._trial:
+            return max(self.proven, 1), False
+        size = self._wanted()
+        self._trial = size > self.proven
+        return size, self._trial
+
+    def _wanted(self) -> int:
+        if self.refused is None:
+            return min(self.proven * 2, self.most) if self._learnt else self.most
+        if self.refused - self.proven > 1:
+            return max((self.proven + self.refused) // 2, 1)
+        if self._good >= self._patience:
+            return min(self.proven * 2, self.most)
+        return max(self.proven, 1)
+
+    def good(self, rows: int, trial: bool) -> None:
+        """Note that ``rows`` rows were answered."""
+        self.ended(trial)
+        self._good += 1
+        self.proven = max(self.proven, rows)
+        if self.refused is not None and self.refused <= rows:
+            self.refused = None
+            self._patience, self._good = _GROW_AFTER, 0
+
+    def hold(self) -> None:
+        """Note that a row is sent alone as a trial."""
+        self._trial = True
+
+    def ended(self, trial: bool) -> None:
+        """Note that a batch is back; on its own, it neither proves nor refutes its size."""
+        if trial:
+            self._trial = False
+
+    def too_large(self, rows: int, trial: bool) -> None:
+        """Note that ``rows`` rows were refused."""
+        self.ended(trial)
+        self._learnt = True
+        if rows <= self.proven:
+            self.proven = 0
+        if self.refused is None or rows < self.refused:
+            self.refused = rows
+        elif trial:
+            self._patience = min(self._patience * 2, _GROW_AFTER_MOST)
+        self._good = 0

@@ -1,0 +1,341 @@
+"""One pooled connection to a server, with deadlines kept by the clock and a cap on answers."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
+
+from blackbox_xai.adapters.http.endpoint import Endpoint
+from blackbox_xai.adapters.http.faults import Fault, Reply, Verdict
+from blackbox_xai.adapters.http.secrets import redact
+from blackbox_xai.errors import AnswerError, LoadError
+
+__all__ = ["Transport"]
+
+_CONNECT_SECONDS = 4.0
+_PIECE = 1 << 16
+
+
+class Watchdog:
+    """Shuts connections down at their deadlines, whatever a thread is waiting for on them.
+
+    Timeouts for each read are not enough: a server that sends a byte now and then never meets
+    one.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._heap: list[tuple[float, int]] = []
+        self._open: dict[int, Any] = {}
+        self._last = 0
+        self._thread: threading.Thread | None = None
+
+    def watch(self, connection: Any, deadline: float) -> int:
+        """Shut ``connection`` down at ``deadline`` unless ``forget`` is called before."""
+        with self._changed:
+            self._last += 1
+            self._open[self._last] = connection
+            heapq.heappush(self._heap, (deadline, self._last))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True, name="http-clock")
+                self._thread.start()
+            elif self._heap[0][1] == self._last:
+                self._changed.notify()
+            return self._last
+
+    def forget(self, ticket: int) -> None:
+        """End the watch."""
+        with self._changed:
+            self._open.pop(ticket, None)
+
+    def shut_all(self) -> None:
+        """Shut every connection in use."""
+        with self._changed:
+            connections = list(self._open.values())
+            self._open.clear()
+        for connection in connections:
+            _shut(connection)
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                while self._heap and self._heap[0][1] not in self._open:
+                    heapq.heappop(self._heap)
+                if not self._heap:
+                    if not self._changed.wait(1.0) and not self._heap:
+                        self._thread = None
+                        return
+                    continue
+                deadline, ticket = self._heap[0]
+                left = deadline - time.monotonic()
+                if left > 0:
+                    self._changed.wait(left)
+                elif (connection := self._open.pop(ticket, None)) is not None:
+                    _shut(connection)
+
+
+def _shut(connection: Any) -> None:
+    sock = connection.open_socket
+    if sock is not None:
+        try:
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        except OSError:
+            return
+
+
+class _Exchange(threading.local):
+    """The exchange that this thread is in."""
+
+    watchdog: Watchdog | None = None
+    deadline: float = 0.0
+    ticket: int | None = None
+    reused: bool = False
+
+
+_exchange = _Exchange()
+
+
+class _Watched:
+    """Mixin: tells the watchdog of the socket before anything is sent on it."""
+
+    open_socket: Any = None
+    requests = 0
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        sock = getattr(self, "sock", None)
+        if sock is None:
+            self.connect()  # type: ignore[attr-defined]  # from the connection class
+            sock = self.sock  # type: ignore[attr-defined]  # from the connection class
+            self.requests = 0
+        self.open_socket = sock
+        _exchange.reused = self.requests > 0
+        self.requests += 1
+        if _exchange.watchdog is not None:
+            _exchange.ticket = _exchange.watchdog.watch(self, _exchange.deadline)
+        super().request(*args, **kwargs)  # type: ignore[misc]  # from the connection class
+
+
+class _Plain(_Watched, HTTPConnection):
+    pass
+
+
+class _Tls(_Watched, HTTPSConnection):
+    pass
+
+
+class _HideQuery(logging.Filter):
+    """Keeps queries, which may hold keys, out of urllib3's debug lines."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                part.split("?", 1)[0] if isinstance(part, str) and "?" in part else part
+                for part in record.args
+            )
+        return True
+
+
+class Transport:
+    """Sends requests to one server; shared by threads, made anew in every process.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        The server.
+    connections : int
+        Connections kept open.
+    verify : bool or str
+        Verify the server's certificate; a path names a file of trusted certificates.
+    proxy : str, optional
+        URL of a proxy. Proxies and netrc files of the environment are never used.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        connections: int = 8,
+        verify: bool | str = True,
+        proxy: str | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.pid = os.getpid()
+        self.watchdog = Watchdog()
+        settings: dict[str, Any] = {"maxsize": connections, "retries": False}
+        if endpoint.scheme == "https":
+            settings["cert_reqs"] = "CERT_REQUIRED" if verify else "CERT_NONE"
+            if isinstance(verify, str):
+                settings["ca_certs"] = verify
+        manager = (
+            urllib3.PoolManager(**settings)
+            if proxy is None
+            else urllib3.ProxyManager(proxy, **settings)
+        )
+        pool = manager.connection_from_url(endpoint.origin)
+        pool.ConnectionCls = _Tls if endpoint.scheme == "https" else _Plain
+        self._absolute = proxy is not None and endpoint.scheme == "http"
+        self._pool = pool
+        logger = logging.getLogger("urllib3.connectionpool")
+        if not any(isinstance(f, _HideQuery) for f in logger.filters):
+            logger.addFilter(_HideQuery())
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str],
+        seconds: float,
+        cap: int,
+        secrets: tuple[str | None, ...] = (),
+    ) -> Reply:
+        """Send one request and return the whole answer, whatever its status.
+
+        Parameters
+        ----------
+        method, target, body, headers
+            The request; ``target`` is path and query.
+        seconds : float
+            For connecting, sending and reading together.
+        cap : int
+            Most bytes of an answer, before and after decompression.
+        secrets : tuple of str
+            Kept out of messages.
+
+        Raises
+        ------
+        Fault
+            When no whole answer came in time.
+        """
+        deadline = time.monotonic() + seconds
+        fault = None
+        for _ in range(2):
+            try:
+                return self._once(method, target, body, headers, deadline, cap)
+            except (HTTPError, OSError, ValueError) as error:
+                fault = self._fault(error, deadline, seconds)
+                stale = _exchange.reused and isinstance(error, _DROPPED)
+            if not stale or fault.slow:
+                break  # else the server had closed a connection that was kept open
+        raise _clean(fault, secrets)
+
+    def _once(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        deadline: float,
+        cap: int,
+    ) -> Reply:
+        left = max(deadline - time.monotonic(), 0.001)
+        mine = _exchange
+        mine.watchdog, mine.deadline, mine.ticket, mine.reused = (
+            self.watchdog,
+            deadline,
+            None,
+            False,
+        )
+        response = None
+        whole = False
+        try:
+            response = self._pool.urlopen(
+                method,
+                self.endpoint.origin + target if self._absolute else target,
+                body=body,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(connect=min(left, _CONNECT_SECONDS), read=left),
+            )
+            data = _read(response, deadline, cap)
+            whole = True
+            return Reply(response.status, response.headers, data)
+        finally:
+            if mine.ticket is not None:
+                self.watchdog.forget(mine.ticket)
+            mine.watchdog = None
+            if response is not None and not whole:
+                response.close()
+
+    def _fault(self, error: Exception, deadline: float, seconds: float) -> Fault:
+        where = self.endpoint.shown
+        if isinstance(error, _TooLong):
+            return Fault(Verdict.AGAIN, str(error), sent=True, error=AnswerError)
+        if isinstance(error, SSLError):
+            reason = f"TLS with {where} fails: {type(error).__name__}: {error}"[:300]
+            return Fault(Verdict.STOP, reason, error=LoadError)
+        if time.monotonic() >= deadline - 0.002:
+            reason = f"no whole answer from {where} within {seconds:g} s"
+            return Fault(Verdict.AGAIN, reason, slow=True, sent=True)
+        if isinstance(error, NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
+            reason = f"cannot connect to {where} ({_short(error)})"
+            return Fault(Verdict.AGAIN, reason, error=LoadError)
+        reason = f"the connection to {where} broke ({_short(error)})"
+        return Fault(Verdict.AGAIN, reason, sent=True)
+
+
+class _TooLong(ValueError):
+    pass
+
+
+_DROPPED = (urllib3.exceptions.ProtocolError, ConnectionError)
+
+
+def _clean(fault: Fault | None, secrets: tuple[str | None, ...]) -> Fault:
+    if fault is None:
+        return Fault(Verdict.STOP, "nothing was sent")
+    fault.reason = redact(fault.reason, secrets)
+    return fault
+
+
+def _short(error: Exception) -> str:
+    text = str(error.args[-1] if error.args else error).rsplit(": ", 1)[-1]
+    return f"{type(error).__name__}: {text}"[:160]
+
+
+def _read(response: Any, deadline: float, cap: int) -> bytes:
+    """Return the decompressed body; at most ``cap`` bytes are ever held."""
+    encodings = [e.strip().lower() for e in response.headers.get("content-encoding", "").split(",")]
+    encodings = [e for e in encodings if e not in ("", "identity")]
+    if len(encodings) > 1 or (encodings and encodings[0] not in ("gzip", "x-gzip", "deflate")):
+        raise _TooLong(
+            f"the answer is encoded as {', '.join(encodings)[:60]}; expected gzip or none"
+        )
+    unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32) if encodings else None
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        piece = response.read1(_PIECE)
+        if not piece:
+            break
+        if unpack is not None:
+            try:
+                piece = unpack.decompress(piece, cap - size + 1)
+            except zlib.error:
+                raise ValueError("the answer is not gzip") from None
+            if unpack.unused_data:
+                raise ValueError("something follows the gzip stream of the answer")
+        size += len(piece)
+        if size > cap:
+            raise _TooLong(f"the answer is longer than the {cap} bytes allowed (answer_bytes)")
+        parts.append(piece)
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    if unpack is not None and not unpack.eof:
+        raise ValueError("the answer ends before its gzip stream does")
+    return b"".join(parts)

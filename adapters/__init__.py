@@ -11,10 +11,11 @@ from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.adapters.estimator import SklearnModel, is_estimator
 from blackbox_xai.adapters.function import CallableModel
 from blackbox_xai.adapters.onnx import OnnxModel
+from blackbox_xai.adapters.recorded import RecordedModel
 from blackbox_xai.errors import InputError
 from blackbox_xai.protocols import Model, Scale
 
-__all__ = ["Adapter", "CallableModel", "OnnxModel", "SklearnModel", "as_model"]
+__all__ = ["Adapter", "CallableModel", "OnnxModel", "RecordedModel", "SklearnModel", "as_model"]
 
 
 def as_model(

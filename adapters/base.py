@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ class Adapter(ABC):
 
     Attributes
     ----------
+    deterministic : bool or None
+        Whether a row scored the same twice; None when that is not known.
     n_outputs : int or None
         Number ``k`` of outputs; None until it is known from names or the first answer.
 
@@ -59,6 +62,7 @@ class Adapter(ABC):
     """
 
     parallel: Parallel = "threads"
+    deterministic: bool | None = None
 
     def __init__(
         self,
@@ -105,24 +109,48 @@ class Adapter(ABC):
 
     def predict_counted(self, inputs: Any) -> tuple[FloatArray, Ledger]:
         """Return the scores, shape ``(n, k)``, and what they cost."""
-        inputs = as_rows(inputs)
         n = n_rows(inputs)
         if n == 0:
             return self._no_rows(), Ledger()
-        size = self.rows_per_batch(row_bytes(inputs))
-        began = time.perf_counter()
-        parts: list[FloatArray] = []
+        steps = self.stream(inputs)
+        parts = []
         try:
-            for start in range(0, n, size):
-                stop = min(start + size, n)
-                batch = inputs if stop - start == n else take_rows(inputs, start, stop)
-                parts.append(self._scores(batch, stop - start, start))
-        except PredictError as error:
-            done = Ledger(len(parts), start, seconds=time.perf_counter() - began)
-            error.cost = error.cost + done
-            raise
-        scores = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return scores, Ledger(len(parts), n, seconds=time.perf_counter() - began)
+            while True:
+                parts.append(next(steps))
+        except StopIteration as stop:
+            cost: Ledger = stop.value
+        if len(parts) == 1:
+            return parts[0][1], cost
+        scores = np.empty((n, parts[0][1].shape[1]))
+        for start, part in parts:
+            scores[start : start + len(part)] = part
+        return scores, cost
+
+    def stream(self, inputs: Any) -> Generator[tuple[int, FloatArray], None, Ledger]:
+        """Yield ``(first row, scores)`` of each batch as it is answered; return the cost.
+
+        Parameters
+        ----------
+        inputs : array, frame, sparse matrix or list of length n
+            At least one row.
+        """
+        inputs = as_rows(inputs)
+        n = n_rows(inputs)
+        size = self.rows_per_batch(row_bytes(inputs))
+        seconds, calls = 0.0, 0
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            batch = inputs if stop - start == n else take_rows(inputs, start, stop)
+            began = time.perf_counter()
+            try:
+                scores = self._scores(batch, stop - start, start)
+            except PredictError as error:
+                seconds += time.perf_counter() - began
+                error.cost = error.cost + Ledger(calls, start, seconds=seconds)
+                raise
+            seconds, calls = seconds + time.perf_counter() - began, calls + 1
+            yield start, scores
+        return Ledger(calls, n, seconds=seconds)
 
     def _scores(self, batch: Any, n: int, start: int) -> FloatArray:
         """Return checked scores of one batch whose first row is row ``start`` of the inputs."""
@@ -188,6 +216,10 @@ class Adapter(ABC):
                 "how many scores a row has."
             )
         return np.empty((0, self.n_outputs))
+
+    def fingerprint(self) -> str | None:
+        """Return a text that changes when the model could answer otherwise; None: not known."""
+        return None
 
     def rows_per_batch(self, row_bytes: int) -> int:
         """Return how many rows of ``row_bytes`` bytes each go to the model in one call."""

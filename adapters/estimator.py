@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import pickle
 import sys
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -95,9 +98,17 @@ class SklearnModel(Adapter):
             self.output_names = names
             self.n_outputs = None if names is None else len(names)
 
-    def predict_counted(self, inputs: Any) -> tuple[FloatArray, Ledger]:
-        """Return the scores, shape ``(n, k)``, and what they cost."""
-        return super().predict_counted(self._columns.arranged(as_rows(inputs)))
+    def stream(self, inputs: Any) -> Generator[tuple[int, FloatArray], None, Ledger]:
+        """Yield ``(first row, scores)`` of each batch as it is answered; return the cost."""
+        return super().stream(self._columns.arranged(as_rows(inputs)))
+
+    def fingerprint(self) -> str | None:
+        """Return the sha256 of the pickled estimator, and the method asked."""
+        try:
+            content = pickle.dumps(self._answering)
+        except Exception:  # noqa: BLE001  # whatever a foreign estimator raises: no fingerprint
+            return None
+        return f"{self._method} {hashlib.sha256(content).hexdigest()}"
 
     def _predict_batch(self, batch: Any) -> Any:
         answer = getattr(self._answering, self._method)(batch)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from blackbox_xai.adapters.estimator import SklearnModel as SklearnModel
     from blackbox_xai.adapters.function import CallableModel as CallableModel
     from blackbox_xai.adapters.onnx import OnnxModel as OnnxModel
+    from blackbox_xai.adapters.recorded import RecordedModel as RecordedModel
     from blackbox_xai.demo import load_demo as load_demo
     from blackbox_xai.explainers.lime import Lime as Lime
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
@@ -33,7 +34,15 @@ if TYPE_CHECKING:
     from blackbox_xai.maskers.tabular import TabularMasker as TabularMasker
     from blackbox_xai.maskers.text import TextMasker as TextMasker
     from blackbox_xai.ood.autoencoder import AutoencoderDetector as AutoencoderDetector
+    from blackbox_xai.ood.detector import OODDetector as OODDetector
     from blackbox_xai.ood.ensemble import EnsembleDetector as EnsembleDetector
+    from blackbox_xai.projection import ClassicalMDS as ClassicalMDS
+    from blackbox_xai.projection import MDSProjection as MDSProjection
+    from blackbox_xai.projection import MapQuality as MapQuality
+    from blackbox_xai.projection import PCAProjection as PCAProjection
+    from blackbox_xai.projection import TSNEProjection as TSNEProjection
+    from blackbox_xai.projection import explanation_points as explanation_points
+    from blackbox_xai.projection import map_quality as map_quality
     from blackbox_xai.surrogates.tree import SurrogateTree as SurrogateTree
 
 _HOME = {
@@ -41,11 +50,13 @@ _HOME = {
     "AutoencoderDetector": "blackbox_xai.ood.autoencoder",
     "BlurFill": "blackbox_xai.maskers.fills",
     "CallableModel": "blackbox_xai.adapters.function",
+    "ClassicalMDS": "blackbox_xai.projection",
     "ColourFill": "blackbox_xai.maskers.fills",
     "default_masker": "blackbox_xai.maskers.defaults",
     "DrawnFill": "blackbox_xai.maskers.fills",
     "EnsembleDetector": "blackbox_xai.ood.ensemble",
     "ExactShapley": "blackbox_xai.explainers.shapley.classic",
+    "explanation_points": "blackbox_xai.projection",
     "Felzenszwalb": "blackbox_xai.maskers.segments",
     "Grid": "blackbox_xai.maskers.segments",
     "ImageFill": "blackbox_xai.maskers.fills",
@@ -54,11 +65,17 @@ _HOME = {
     "LeverageShapley": "blackbox_xai.explainers.shapley.classic",
     "Lime": "blackbox_xai.explainers.lime",
     "load_demo": "blackbox_xai.demo",
+    "map_quality": "blackbox_xai.projection",
+    "MapQuality": "blackbox_xai.projection",
+    "MDSProjection": "blackbox_xai.projection",
     "MeanFill": "blackbox_xai.maskers.fills",
     "Occlusion": "blackbox_xai.explainers.occlusion",
     "OnnxModel": "blackbox_xai.adapters.onnx",
+    "OODDetector": "blackbox_xai.ood.detector",
+    "PCAProjection": "blackbox_xai.projection",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
     "Quickshift": "blackbox_xai.maskers.segments",
+    "RecordedModel": "blackbox_xai.adapters.recorded",
     "Rise": "blackbox_xai.explainers.rise",
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",
@@ -66,6 +83,7 @@ _HOME = {
     "SurrogateTree": "blackbox_xai.surrogates.tree",
     "TabularMasker": "blackbox_xai.maskers.tabular",
     "TextMasker": "blackbox_xai.maskers.text",
+    "TSNEProjection": "blackbox_xai.projection",
 }
 
 __version__ = "0.1.0"

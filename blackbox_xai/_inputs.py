@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "is_pandas",
     "is_polars",
     "n_rows",
+    "pick_rows",
     "row",
     "row_bytes",
     "take_rows",
@@ -92,6 +94,15 @@ def take_rows(inputs: Any, start: int, stop: int) -> Any:
     return inputs.iloc[start:stop] if hasattr(inputs, "iloc") else inputs[start:stop]
 
 
+def pick_rows(inputs: Any, rows: Sequence[int]) -> Any:
+    """Return the rows of these numbers, in this order, in the form of ``inputs``."""
+    if hasattr(inputs, "iloc"):
+        return inputs.iloc[list(rows)]
+    if isinstance(inputs, list | tuple):
+        return [inputs[i] for i in rows]
+    return inputs[np.asarray(rows, dtype=np.intp)]
+
+
 def row(inputs: Any, i: int) -> Any:
     """Return input ``i``; a row of a frame stays a frame of one row."""
     return take_rows(inputs, i, i + 1) if is_frame(inputs) else inputs[i]
@@ -143,7 +154,9 @@ def blemish(inputs: Any, i: int) -> str:
         values = flat.tolist() if flat.size <= _MAX_CELLS else []
         names = [f"column {j}" for j in range(len(values))]
     for name, value in zip(names, values, strict=False):
-        if value is None or value != value or value in (math.inf, -math.inf):
+        value = value.item() if isinstance(value, np.generic) else value
+        infinite = isinstance(value, float) and not math.isfinite(value)
+        if value is None or infinite or type(value).__name__ in ("NAType", "NaTType"):
             return f"{name} is {shown(value)}"
     return ""
 

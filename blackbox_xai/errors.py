@@ -5,6 +5,7 @@
     BlackboxError
     |-- InputError (ValueError)        an argument or the data; nothing was sent to the model
     |-- BudgetError                    the next step would cost more than allowed; nothing was sent
+    |-- LogError                       the prediction log cannot be read or written
     `-- ModelError (RuntimeError)
         |-- LoadError                  the model cannot be opened or reached
         |-- PredictError               the model failed on some rows
@@ -26,6 +27,7 @@ __all__ = [
     "InputError",
     "Interrupted",
     "LoadError",
+    "LogError",
     "ModelError",
     "PredictError",
 ]
@@ -52,6 +54,10 @@ class InputError(BlackboxError, ValueError):
 
 class BudgetError(BlackboxError):
     """The next step needs more model rows than the budget leaves; it was not sent."""
+
+
+class LogError(BlackboxError, OSError):
+    """The prediction log cannot be opened, read or written."""
 
 
 class ModelError(BlackboxError, RuntimeError):

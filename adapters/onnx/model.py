@@ -145,6 +145,12 @@ class OnnxModel(Adapter):
             self.output_names = self._output.labels
             self.n_outputs = len(self.output_names)
 
+    def fingerprint(self) -> str | None:
+        """Return the sha256 of the file and the settings that decide the scores."""
+        if self._source is None:
+            return None
+        return repr((self._source.key, self._output, self._feeds.images, self._feeds.missing))
+
     def rows_per_batch(self, row_bytes: int) -> int:
         """Return how many rows go to the model in one call."""
         return self._feeds.fixed_batch or super().rows_per_batch(row_bytes)

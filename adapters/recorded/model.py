@@ -1,0 +1,303 @@
+"""A model that is never asked the same row twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+import warnings
+from collections.abc import Generator, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from blackbox_xai._checks import check_int
+from blackbox_xai._inputs import as_rows, n_rows, pick_rows
+from blackbox_xai.adapters.base import Adapter
+from blackbox_xai.adapters.recorded.keys import row_keys
+from blackbox_xai.adapters.recorded.log import PredictionLog
+from blackbox_xai.errors import BlackboxError, InputError, PredictError
+from blackbox_xai.ledger import Ledger
+from blackbox_xai.protocols import FloatArray
+
+__all__ = ["RecordedModel"]
+
+Pairs = dict[bytes, bytes]
+
+
+class RecordedModel(Adapter):
+    """Any model, asked once for each distinct row; with a path, once and for all runs.
+
+    Scores are kept by the content of the row. With ``path`` they are written to a file batch by
+    batch, before the next result is used: a run that was killed pays again only for the batches
+    that were in flight, and gets the same bits. Neither inputs nor addresses are stored.
+
+    The first row that is paid for is asked a second time. A model that then answers otherwise
+    is not deterministic: a warning says so, and from then on every row is passed on to it.
+
+    Parameters
+    ----------
+    model : Adapter
+        The model.
+    path : path, optional
+        The prediction log; None keeps scores in memory only.
+    fingerprint : str, optional
+        Tells this model from others and from its own other versions. None: what the model tells;
+        a function cannot, so with ``path`` it needs one.
+    probe : bool
+        Whether to spend one row on the question whether the model is deterministic. A model that
+        knows it (``deterministic``) is not asked again.
+    memory_rows : int
+        Rows kept in memory; beyond them the oldest are forgotten there.
+
+    Raises
+    ------
+    InputError
+        When the model has no fingerprint.
+    LogError
+        When the log cannot be used or belongs to another model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from blackbox_xai.adapters import CallableModel, RecordedModel
+    >>> model = RecordedModel(CallableModel(lambda X: X.sum(axis=1)), probe=False)
+    >>> scores, cost = model.predict_counted(np.array([[1.0, 2.0], [1.0, 2.0], [0.0, 5.0]]))
+    >>> scores.ravel(), cost.rows, cost.cache_hits
+    (array([3., 3., 5.]), 2, 1)
+    >>> model.predict_counted(np.array([[1.0, 2.0]]))[1].rows
+    0
+    """
+
+    def __init__(
+        self,
+        model: Adapter,
+        path: Any = None,
+        *,
+        fingerprint: str | None = None,
+        probe: bool = True,
+        memory_rows: int = 1_000_000,
+    ) -> None:
+        if not isinstance(model, Adapter):
+            raise InputError(
+                f"model must be an adapter, got {type(model).__name__}. Pass as_model(...) of it."
+            )
+        super().__init__(output_names=model.output_names, scale=model.scale)
+        self.parallel = model.parallel
+        self.deterministic = model.deterministic
+        self._model = model
+        self._fingerprint = fingerprint or model.fingerprint()
+        self._probe = probe
+        self._memory_rows = check_int("memory_rows", memory_rows, minimum=1)
+        self._log = None if path is None else PredictionLog(path, self._told_fingerprint())
+        self._start()
+        if self._log is not None:
+            self._recall_notes(self._log)
+
+    def _start(self) -> None:
+        self._memory: Pairs = {}
+        self._asked: set[bytes] = set()
+        self._turn = threading.Condition()
+
+    def _told_fingerprint(self) -> str:
+        if self._fingerprint is None:
+            raise InputError(
+                f"fingerprint must be given: a {type(self._model).__name__} cannot tell one "
+                "version of the model from another. Name it, for example fingerprint='credit-v3'."
+            )
+        return self._fingerprint
+
+    def fingerprint(self) -> str | None:
+        """Return the text that tells this model from others, or None."""
+        return self._fingerprint
+
+    def rows_per_batch(self, row_bytes: int) -> int:
+        """Return how many rows go to the model in one call."""
+        return self._model.rows_per_batch(row_bytes)
+
+    def close(self) -> None:
+        """Close the log; it is opened again when it is needed."""
+        if self._log is not None:
+            self._log.close()
+
+    def _predict_batch(self, batch: Any) -> FloatArray:
+        return self.predict_counted(batch)[0]
+
+    def stream(self, inputs: Any) -> Generator[tuple[int, FloatArray], None, Ledger]:
+        """Yield the scores of all rows, at once; return the cost."""
+        inputs = as_rows(inputs)
+        n = n_rows(inputs)
+        if self.deterministic is False:
+            return (yield from self._model.stream(inputs))
+        keys = row_keys(inputs)
+        known: Pairs = {}
+        cost = Ledger()
+        try:
+            cost = self._answer(inputs, keys, known)
+        except BlackboxError as error:
+            error.partial = [_vector(known.get(key)) for key in keys]
+            raise
+        answered = b"".join([known[key] for key in keys])
+        yield 0, np.frombuffer(answered).reshape(n, -1).copy()
+        return replace(cost, cache_hits=cost.cache_hits + n - min(cost.rows, n))
+
+    def _answer(self, inputs: Any, keys: list[bytes], known: Pairs) -> Ledger:
+        """Fill ``known`` with the scores of all keys; ask the model for those nobody has."""
+        places: dict[bytes, int] = {}
+        for i, key in enumerate(keys):
+            places.setdefault(key, i)
+        waiting: Iterable[bytes] = places
+        cost = Ledger()
+        while waiting:
+            mine, waiting = self._claim(waiting, known)
+            try:
+                if mine:
+                    cost += self._pay(inputs, keys, [places[key] for key in mine], known)
+            finally:
+                self._release(mine)
+            if waiting:
+                self._await(waiting)
+        return cost
+
+    def _claim(self, wanted: Iterable[bytes], known: Pairs) -> tuple[list[bytes], list[bytes]]:
+        """Return the keys that this call asks for, and those that another call is asking for."""
+        with self._turn:
+            memory = self._memory
+            missing = []
+            for key in wanted:
+                if key in memory:
+                    known[key] = memory[key]
+                else:
+                    missing.append(key)
+            if missing and self._log is not None:
+                found = self._log.find(missing)
+                self._remember(found)
+                known.update(found)
+                missing = [key for key in missing if key not in found]
+            mine = [key for key in missing if key not in self._asked]
+            self._asked.update(mine)
+            claimed = set(mine)
+            return mine, [key for key in missing if key not in claimed]
+
+    def _release(self, keys: list[bytes]) -> None:
+        with self._turn:
+            self._asked.difference_update(keys)
+            self._turn.notify_all()
+
+    def _await(self, keys: list[bytes]) -> None:
+        """Wait until another call has the scores of a key, or gave it up."""
+        with self._turn:
+            self._turn.wait_for(lambda: any(key not in self._asked for key in keys))
+
+    def _pay(self, inputs: Any, keys: list[bytes], places: list[int], known: Pairs) -> Ledger:
+        """Ask the model for the rows at ``places``; keep every batch as soon as it is there."""
+        everything = len(places) == len(keys)
+        steps = self._model.stream(inputs if everything else pick_rows(inputs, places))
+        extra = Ledger()
+        try:
+            while True:
+                start, scores = next(steps)
+                wide = scores.shape[1] * 8
+                raw = scores.tobytes()
+                batch = {
+                    keys[places[start + i]]: raw[i * wide : (i + 1) * wide]
+                    for i in range(len(scores))
+                }
+                known.update(batch)
+                extra += self._verify(inputs, places[start], scores[0])
+                self._keep(batch)
+        except StopIteration as stop:
+            paid: Ledger = stop.value
+            return paid + extra
+        except PredictError as error:
+            _renumber(error, keys, places)
+            error.cost = error.cost + extra
+            raise
+
+    def _verify(self, inputs: Any, place: int, scores: FloatArray) -> Ledger:
+        """Ask the first paid row again, once, and see whether the model repeats itself."""
+        self._follow()
+        if self.deterministic is not None or not self._probe:
+            return Ledger()
+        again, cost = self._model.predict_counted(pick_rows(inputs, [place]))
+        # A batch may round otherwise than a single row: the last bits do not count.
+        self._judge(bool(np.allclose(again[0], scores, rtol=1e-4, atol=1e-6)))
+        return cost
+
+    def _follow(self) -> None:
+        """Take over what the model knows of itself by now."""
+        model = self._model
+        self.output_names, self.scale = model.output_names, model.scale
+        self.n_outputs = model.n_outputs
+        if self.deterministic is None and model.deterministic is not None:
+            self._judge(model.deterministic)
+
+    def _judge(self, deterministic: bool) -> None:
+        self.deterministic = deterministic
+        if self._log is not None:
+            notes = {"names": self.output_names, "scale": self.scale, "repeats": deterministic}
+            self._log.set_note("model", json.dumps(notes))
+        if not deterministic:
+            warnings.warn(_NOT_DETERMINISTIC, stacklevel=2)
+
+    def _recall_notes(self, log: PredictionLog) -> None:
+        """Take over what an earlier run noted: it may answer without asking the model at all."""
+        noted = log.note("model")
+        if noted is None:
+            return
+        notes = json.loads(noted)
+        if self.deterministic is None:
+            self.deterministic = notes["repeats"]
+        self.scale = notes["scale"]
+        if self.output_names is None and notes["names"] is not None:
+            self.output_names = tuple(notes["names"])
+        if self.deterministic is False:
+            warnings.warn(_NOT_DETERMINISTIC, stacklevel=2)
+
+    def _keep(self, batch: Pairs) -> None:
+        if self.deterministic is False:
+            return
+        with self._turn:
+            self._remember(batch)
+        if self._log is not None:
+            self._log.add(batch.items())
+
+    def _remember(self, batch: Pairs) -> None:
+        memory = self._memory
+        memory.update(batch)
+        while len(memory) > self._memory_rows:
+            del memory[next(iter(memory))]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what is in memory, and the locks."""
+        state = dict(self.__dict__)
+        for name in ("_memory", "_asked", "_turn"):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Start with an empty memory."""
+        self.__dict__.update(state)
+        self._start()
+
+
+_NOT_DETERMINISTIC = (
+    "The model answered the same row in two ways, so its scores are not recorded and every row is "
+    "paid for. Pass the model itself instead of a RecordedModel, or make it deterministic."
+)
+
+
+def _vector(scores: bytes | None) -> FloatArray | None:
+    return None if scores is None else np.frombuffer(scores).copy()
+
+
+def _renumber(error: PredictError, keys: list[bytes], places: list[int]) -> None:
+    """Let an error about the rows that were sent name the rows of the inputs."""
+    if len(places) == len(keys):
+        return
+    bad = {keys[places[row]]: row for row in error.rows if row < len(places)}
+    rows = [i for i, key in enumerate(keys) if key in bad]
+    if rows and len(bad) < len(places):
+        text = f"Row {rows[0]} of the inputs (row {bad[keys[rows[0]]]} of those sent): {error}"
+        error.args = (text,)
+    error.rows = tuple(rows)

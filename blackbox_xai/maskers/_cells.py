@@ -57,8 +57,9 @@ def objects_differ(fill: NDArray[Any], cells: NDArray[Any]) -> BoolArray:
 
 def wrong_type(name: str, value: Any, dtype: np.dtype[Any]) -> str:
     """Say that a value does not fit its column."""
+    plain = value.item() if isinstance(value, np.number | np.bool_) else value
     return (
-        f"x has {shown(value)} in column {name!r}, which holds {dtype} in the background. "
+        f"x has {shown(plain)} in column {name!r}, which holds {dtype} in the background. "
         "Correct the value, or give the background a type that can hold it."
     )
 

@@ -79,17 +79,17 @@ def _pool(series: Any) -> tuple[Any, Pool]:
         if (codes < 0).any():
             known[None] = len(values)
             codes = np.where(codes < 0, len(values), codes)
-        return codes, Pool(known, partial(_make, entries), _never, open=False)
+        return codes, Pool(known, partial(_make, entries), partial(_hold, entries), open=False)
     codes, _ = pandas.factorize(series, use_na_sentinel=False)
     first = np.unique(codes, return_index=True)[1]
     entries = array.take(first)
     known = {None if is_missing(value) else value: i for i, value in enumerate(entries)}
-    fits = partial(_extend, entries)
-    return codes, Pool(known, partial(_make, entries), fits, open=True)
+    return codes, Pool(known, partial(_make, entries), partial(_hold, entries), open=True)
 
 
-def _never(value: Any) -> None:
-    raise InputError(f"categories are fixed, got {value!r}.")
+def _hold(entries: Any, value: Any) -> Any:
+    """Return ``value`` as the type of ``entries`` holds it."""
+    return sys.modules["pandas"].array([value], dtype=entries.dtype)[0]
 
 
 def _extend(entries: Any, *values: Any) -> Any:

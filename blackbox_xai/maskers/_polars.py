@@ -73,9 +73,13 @@ def _pool(series: Any, name: str) -> tuple[Any, Pool]:
         ) from error
     codes = {value: i for i, value in enumerate(known)}
     entries = polars.Series(list(codes), dtype=series.dtype)
-    fits = partial(_extend, entries)
-    pool = Pool(codes, partial(_make, entries), fits, open=not closed)
+    pool = Pool(codes, partial(_make, entries), partial(_hold, entries), open=not closed)
     return [codes[value] for value in values], pool
+
+
+def _hold(entries: Any, value: Any) -> Any:
+    """Return ``value`` as the type of ``entries`` holds it."""
+    return type(entries)([value], dtype=entries.dtype)[0]
 
 
 def _extend(entries: Any, *values: Any) -> Any:

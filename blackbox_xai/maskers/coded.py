@@ -33,13 +33,13 @@ class Pool:
         ``make(codes, values)`` returns a column; codes beyond the pool point into ``values``.
     open : bool
         Whether values that the background lacks may be added.
-    fits : callable
-        Raises when a value cannot be held by the column's type.
+    hold : callable
+        Returns a value as the column's type holds it; raises when it cannot.
     """
 
     codes: dict[Any, int]
     make: Callable[[IntArray, list[Any]], Any]
-    fits: Callable[[Any], Any]
+    hold: Callable[[Any], Any]
     open: bool
 
 
@@ -94,13 +94,13 @@ class CodedBlock:
             raise InputError(unexpected_missing(name))
         if not pool.open:
             raise InputError(unseen(name, value, [v for v in pool.codes if v is not None]))
+        refusal = f"x has {shown(value)} in column {name!r}, which the column's type cannot hold"
         try:
-            pool.fits(value)
+            held = pool.hold(value)
         except Exception as error:
-            raise InputError(
-                f"x has {shown(value)} in column {name!r}, which the column's type cannot hold: "
-                f"{shown(str(error), 120)}"
-            ) from error
+            raise InputError(f"{refusal}: {shown(str(error), 120)}") from error
+        if held != value:
+            raise InputError(f"{refusal}; it would become {shown(held)}.")
 
     def varies(self, cells: tuple[Any, ...]) -> BoolArray:
         """Return where the background differs from ``x``, shape ``(r, c)``."""
@@ -118,9 +118,13 @@ class CodedBlock:
         fills: IntArray | None,
     ) -> None:
         """Write masked rows from row ``at`` on; ``kept`` has shape ``(m, c)``."""
-        row = np.array([self._intern(buffer, j, cell) for j, cell in enumerate(cells)], np.int32)
+        row = self.codes_of(buffer, cells)
         n = len(kept) * (len(self.fill) if fills is None else 1)
         write_cells(buffer.codes[at : at + n], self.fill, row, kept, fills)
+
+    def codes_of(self, buffer: _CodedBuffer, cells: tuple[Any, ...]) -> NDArray[np.int32]:
+        """Return the codes of the cells of ``x``, shape ``(c,)``; new ones join the buffer."""
+        return np.array([self._intern(buffer, j, cell) for j, cell in enumerate(cells)], np.int32)
 
     def _intern(self, buffer: _CodedBuffer, j: int, cell: Any) -> int:
         pool, added = self.pools[j], buffer.added[j]

@@ -162,7 +162,7 @@ def _scalar(value: Any, dtype: np.dtype[Any], name: str) -> Any:
     """Return ``value`` as something numpy casts to ``dtype`` without a change of meaning."""
     if dtype.kind in "mM":
         try:
-            return np.array(np.nan if value is None else value, dtype)
+            return np.array("NaT" if is_missing(value) else value, dtype)
         except (TypeError, ValueError) as error:
             raise InputError(wrong_type(name, value, dtype)) from error
     if is_missing(value):

@@ -1,0 +1,228 @@
+"""Images: segments, fills, channel orders, and what the model sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import blackbox_xai as bx
+from blackbox_xai.errors import InputError
+from blackbox_xai.maskers.segments import relabelled
+from blackbox_xai.values import ValueFunction
+
+RNG = np.random.default_rng(0)
+PHOTO = RNG.integers(0, 256, (12, 16, 3)).astype(np.uint8)
+BLOCKS = np.repeat(np.repeat(np.arange(16).reshape(4, 4), 3, axis=0), 4, axis=1)
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("block", range(16))
+@pytest.mark.parametrize(
+    "labels", [BLOCKS, BLOCKS + 1, BLOCKS * 10 - 40, (BLOCKS * 3).astype(np.uint8)]
+)
+def test_a_planted_block_is_the_only_segment_that_matters(
+    labels: Any, block: int, first: bool
+) -> None:
+    inside = np.tile((block == BLOCKS)[..., None], 3)
+    inside = np.moveaxis(inside, -1, 0) if first else inside
+    image = np.moveaxis(PHOTO, -1, 0) if first else PHOTO
+    model = bx.as_model(lambda images: images[:, inside].astype(float).mean(axis=1))
+    masker = bx.ImageMasker(labels, fill=0, channels="first" if first else "last")
+    v = ValueFunction(model, masker.bind(image))
+    scores = v(~np.eye(17, 16, dtype=bool))[:, 0]
+    expected = np.full(17, scores[16])
+    expected[block] = 0
+    np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64, bool])
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4), (1, 5, 7), (3, 5, 7)])
+def test_pixels_are_those_of_the_image_or_of_the_fill(shape: tuple[int, ...], dtype: Any) -> None:
+    scale = 1 if dtype is bool else 200
+    image = (RNG.random(shape) * scale).round().astype(dtype)
+    masked = bx.ImageMasker(bx.Grid(rows=2, columns=2)).bind(image)
+    kept = RNG.random((5, 4)) < 0.5
+    received = masked.apply(kept)
+    assert received.dtype == dtype
+    assert received.shape == (5, *shape)
+    pixels = kept[:, masked.labels]
+    if image.ndim == 3:
+        pixels = np.expand_dims(pixels, 1 if shape[0] in (1, 3) else 3)
+    np.testing.assert_array_equal(received, np.where(pixels, image, masked.filled[0]))
+    np.testing.assert_array_equal(masked.apply(kept.astype(float)), received)
+
+
+@given(weight=st.floats(0, 1), seed=st.integers(0, 20))
+def test_blending_mixes_image_and_fill(weight: float, seed: int) -> None:
+    image = np.random.default_rng(seed).random((5, 6, 3))
+    masked = bx.ImageMasker(bx.Grid(rows=1, columns=1), fill=0.25).bind(image)
+    received = masked.apply([weight])[0]
+    np.testing.assert_allclose(received, weight * image + (1 - weight) * 0.25, atol=1e-12)
+    rounded = bx.ImageMasker(bx.Grid(rows=1, columns=1), fill=40).bind(PHOTO).apply([weight])[0]
+    expected = np.rint(weight * PHOTO.astype(float) + (1 - weight) * 40)
+    assert rounded.dtype == np.uint8
+    assert np.abs(rounded - expected).max() <= 1  # float32 may round a half the other way
+
+
+def test_masks_of_pixels_are_written_as_they_are() -> None:
+    fills = [bx.ColourFill(colour=0), bx.ColourFill(colour=9)]
+    masked = bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=fills).bind(PHOTO)
+    weights = RNG.random((2, 12, 16)) < 0.5
+    batch = masked.allocate(4)
+    masked.blend(batch, 0, weights)
+    expected = [np.where(one[..., None], PHOTO, fill) for one in weights for fill in (0, 9)]
+    np.testing.assert_array_equal(batch, expected)
+    pixels = masked.pixels()
+    assert len(pixels.feature_names) == 12 * 16
+    np.testing.assert_array_equal(pixels.apply(weights.reshape(2, -1)), batch)
+    one = masked.allocate(2)
+    masked.blend(one, 0, weights.astype(float), np.array([1, 0]))
+    np.testing.assert_array_equal(one, batch[[1, 2]])
+
+
+def test_fills_do_what_they_say() -> None:
+    labels = np.repeat([[0, 5]], 5, axis=0).repeat(3, axis=1)
+    image = RNG.random((5, 6, 3))
+    mean = bx.ImageMasker(labels).bind(image).filled[0]
+    for segment in (np.s_[:, :3], np.s_[:, 3:]):
+        np.testing.assert_allclose(
+            mean[segment], image[segment].mean(axis=(0, 1)) + 0 * mean[segment]
+        )
+    other = RNG.random((5, 6, 3))
+    np.testing.assert_array_equal(bx.ImageMasker(labels, other).bind(image).filled[0], other)
+    several = bx.ImageMasker(labels, np.stack([other, image])).bind(image)
+    np.testing.assert_array_equal(several.varies, [[True, True], [False, False]])
+    colour = bx.ImageMasker(labels, (0.1, 0.2, 0.3)).bind(image).filled[0]
+    np.testing.assert_array_equal(colour[2, 2], [0.1, 0.2, 0.3])
+    blurred = bx.ImageMasker(labels, bx.BlurFill(sigma=50)).bind(image).filled[0]
+    np.testing.assert_allclose(blurred, image.mean(axis=(0, 1)) + 0 * blurred, atol=0.1)
+    drawn = bx.ImageMasker(labels, bx.DrawnFill(n_draws=5)).bind(image)
+    assert drawn.n_fills == 5
+    colours = {tuple(pixel) for pixel in image.reshape(-1, 3)}
+    assert {tuple(pixel) for pixel in drawn.filled.reshape(-1, 3)} <= colours
+    again = bx.ImageMasker(labels, bx.DrawnFill(n_draws=5)).bind(image)
+    np.testing.assert_array_equal(drawn.filled, again.filled)
+    own = bx.ImageMasker(labels, lambda image, labels: image * (labels == 5)[..., None])
+    np.testing.assert_array_equal(own.bind(image).varies, [[True, False]])
+
+
+def test_transparency_is_kept_unless_it_is_a_colour() -> None:
+    image = RNG.integers(0, 256, (4, 4, 4)).astype(np.uint8)
+    hidden = np.zeros(1, dtype=bool)
+    one = np.zeros((4, 4), dtype=int)
+    kept = bx.ImageMasker(one, 7, channels="last").bind(image).apply(hidden)[0]
+    np.testing.assert_array_equal(kept[..., 3], image[..., 3])
+    assert (kept[..., :3] == 7).all()
+    rgb = bx.ImageMasker(one, (7, 8, 9), channels="last").bind(image).apply(hidden)[0]
+    np.testing.assert_array_equal(rgb[0, 0], [7, 8, 9, image[0, 0, 3]])
+    bands = bx.ImageMasker(one, 7, channels="last", keep_alpha=False).bind(image).apply(hidden)
+    assert (bands == 7).all()
+
+
+def test_segmenters_cover_the_image() -> None:
+    skimage = pytest.importorskip("skimage.data")
+    image = skimage.chelsea()[50:150:2, 100:250:2]
+    for segmenter, least, most in [
+        (bx.Slic(n_segments=30), 15, 60),
+        (bx.Quickshift(max_dist=20), 2, 400),
+        (bx.Felzenszwalb(), 2, 200),
+        (bx.Grid(rows=3, columns=4), 12, 12),
+    ]:
+        masked = bx.ImageMasker(segmenter).bind(image)
+        d = len(masked.feature_names)
+        assert least <= d <= most
+        np.testing.assert_array_equal(np.unique(masked.labels), np.arange(d))
+        scaled = bx.ImageMasker(segmenter).bind(image / 255)
+        np.testing.assert_array_equal(scaled.labels, masked.labels)
+
+
+def test_noise_still_gives_about_as_many_superpixels_as_asked_for() -> None:
+    noise = np.random.default_rng(0).random((60, 80, 3))
+    assert 10 <= len(bx.ImageMasker(bx.Slic(n_segments=20)).bind(noise).feature_names) <= 40
+
+
+@pytest.mark.parametrize("segmenter", [bx.Slic(), bx.Quickshift(), bx.Felzenszwalb(), bx.Grid()])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (8, 5), (1, 1, 3)])
+def test_tiny_images_have_at_least_one_segment(segmenter: Any, shape: tuple[int, ...]) -> None:
+    masked = bx.ImageMasker(segmenter, fill=0, channels="last").bind(np.ones(shape))
+    d = len(masked.feature_names)
+    assert 1 <= d <= shape[0] * shape[1]
+    assert masked.varies.all()
+    np.testing.assert_array_equal(masked.apply(np.zeros(d, dtype=bool))[0], np.zeros(shape))
+
+
+def test_an_image_equal_to_its_fill_does_not_vary() -> None:
+    assert not bx.ImageMasker(bx.Grid(rows=1, columns=1)).bind(np.full((4, 4), 3)).varies.any()
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (
+            np.zeros((2, 4, 4, 3)),
+            r"x must be one image of numbers.* got float64 of shape \(2, 4, 4",
+        ),
+        (np.zeros(5), "x must be one image of numbers"),
+        (np.zeros((0, 5)), "x must be one image of numbers"),
+        (np.array([["a", "b"]]), "x must be one image of numbers"),
+        (np.array([[1.0, np.nan]]), r"x is not finite at \(0, 1\)"),
+        (np.zeros((3, 9, 3)), r"shape \(3, 9, 3\), from which it cannot be told"),
+        (np.zeros((9, 9, 5)), "cannot be told where its channels stand"),
+    ],
+)
+def test_what_is_not_an_image_is_refused(x: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        bx.ImageMasker(bx.Grid()).bind(x)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"segmenter": np.zeros((3, 3), int)}, r"shape \(12, 16\), got \(3, 3\)"),
+        ({"segmenter": np.zeros((12, 16))}, "segmenter must give integer labels, got float64"),
+        ({"segmenter": bx.Grid(rows=0)}, "rows must be at least 1"),
+        ({"segmenter": bx.Slic(n_segments=0)}, "n_segments must be at least 1"),
+        ({"segmenter": bx.Slic(compactness=-1)}, "compactness must be a number above 0"),
+        ({"fill": "mean"}, "fill must be a fill, a colour or an image, got 'mean'"),
+        ({"fill": None}, "fill must be a fill"),
+        ({"fill": (1, 2)}, "colour must be one number or one for each of 3 channels"),
+        ({"fill": 300}, "fill has values from 300 to 300, which the image's type uint8"),
+        ({"fill": np.nan}, "fill must be finite"),
+        ({"fill": np.zeros((3, 3))}, r"fill images must have shape \(12, 16, 3\)"),
+        (
+            {"fill": lambda image, labels: image[:2]},
+            r"fill must give images of shape \(12, 16, 3\)",
+        ),
+        ({"fill": bx.BlurFill(sigma=0)}, "sigma must be a number above 0"),
+        ({"fill": bx.DrawnFill(n_draws=0)}, "n_draws must be at least 1"),
+        ({"channels": "middle"}, "channels must be 'last', 'first' or None"),
+    ],
+)
+def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        bx.ImageMasker(**({"segmenter": bx.Grid()} | settings)).bind(PHOTO)
+
+
+def test_images_of_two_shapes_do_not_share_a_batch() -> None:
+    masker = bx.ImageMasker(bx.Grid(rows=1, columns=1))
+    batch = masker.bind(PHOTO).allocate(1)
+    with pytest.raises(InputError, match="Images explained together must be alike"):
+        masker.bind(PHOTO[:5]).write(batch, 0, np.ones((1, 1), bool), None)
+
+
+@given(labels=st.lists(st.integers(-5, 300), min_size=6, max_size=6))
+def test_labels_are_renumbered_in_their_order(labels: list[int]) -> None:
+    result = relabelled(np.array(labels).reshape(2, 3), 2, 3).ravel()
+    known = sorted(set(labels))
+    assert result.tolist() == [known.index(label) for label in labels]
+
+
+def test_settings_are_described() -> None:
+    described = bx.ImageMasker(np.zeros((2, 2), int), fill=0.5).describe()
+    assert described["segmenter"] == "array of shape (2, 2)"
+    assert described["fill"] == 0.5
+    assert bx.ImageMasker().describe()["fill"] == "MeanFill()"

@@ -13,7 +13,7 @@ CODE := blackbox_xai adapters tests examples
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage check format lint types layers dead spelling bench test-servers \
-	constraints clean core-env test-env dev-env
+	constraints clean show-python core-env test-env dev-env
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -85,6 +85,9 @@ FIND_PYTHON = for name in $(or $(PYTHON),python3.11 python3.12 python3.13 python
 
 # Says which Python an interpreter is or, in an environment, was made from.
 WHICH = -c 'import sys; print(sys.base_prefix, sys.version)'
+
+show-python:
+	@$(FIND_PYTHON); [ -n "$$found" ] && echo "$$found"
 
 core-env: EXTRAS =
 test-env: EXTRAS = [test]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import matplotlib as mpl
+import pytest
 from hypothesis import HealthCheck, settings
 
 collect_ignore = ["typing_api.py"]  # checked by the type checkers, never run
@@ -21,3 +22,13 @@ settings.register_profile(
 )
 settings.register_profile("ci", parent=settings.get_profile("dev"), max_examples=100)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests that need model servers to ``make test-servers``."""
+    if "servers" in config.option.markexpr:
+        return
+    skip = pytest.mark.skip(reason="needs real model servers; run: make test-servers")
+    for item in items:
+        if item.get_closest_marker("servers"):
+            item.add_marker(skip)

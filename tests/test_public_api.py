@@ -7,6 +7,7 @@ import graphlib
 import importlib
 import inspect
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_all_names_what_is_there(module: str) -> None:
         assert hasattr(loaded, name), name
 
 
-def imported_on_load(tree: ast.Module) -> set[str]:
+def imported_on_load(tree: ast.Module, known: Collection[str]) -> set[str]:
     """Return what a module imports while it is loaded: not in functions, not for types only."""
     found = set()
     waiting: list[ast.stmt] = list(tree.body)
@@ -105,7 +106,8 @@ def imported_on_load(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else str(node.module) for name in names}
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
                 continue
@@ -128,11 +130,10 @@ def load_order(sources: dict[str, str]) -> list[str]:
     """
     graph = {}
     for module, source in sources.items():
-        wanted = imported_on_load(ast.parse(source)) & set(sources)
+        wanted = imported_on_load(ast.parse(source), sources) & set(sources)
         inside = packages(module) | {module}
-        graph[module] = wanted | {p for name in wanted for p in packages(name)} - inside
         # A package that loads its own modules is not in their way, unless they ask it for a name.
-        graph[module] -= {module}
+        graph[module] = wanted | {p for name in wanted for p in packages(name)} - inside
     return list(graphlib.TopologicalSorter(graph).static_order())
 
 
@@ -147,5 +148,8 @@ def test_circular_imports_would_be_found() -> None:
         load_order({"p": "", "p.a": "from p.b import f", "p.b": "import p.a"})
     with pytest.raises(graphlib.CycleError):  # through the package of the module that is imported
         load_order({"p": "", "p.a": "from p.q.c import f", "p.q": "import p.a", "p.q.c": ""})
+    with pytest.raises(graphlib.CycleError):  # a module asks its own package for a name
+        load_order({"p": "from p.a import f\ng = 1", "p.a": "from p import g"})
+    assert load_order({"p": "from p import a", "p.a": "from p import b", "p.b": ""})
     order = load_order({"p": "", "p.a": "def f():\n    import p.b", "p.b": "from p import a"})
     assert order.index("p.a") < order.index("p.b")

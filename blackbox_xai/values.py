@@ -91,6 +91,7 @@ class ValueFunction:
         self.link = link
         self.outputs = outputs
         self.cost = Ledger()
+        self.asked = 0
         self.n_features = len(masked.feature_names)
         self.n_fills = masked.n_fills
         self._memo: dict[bytes, FloatArray] = {}
@@ -102,7 +103,7 @@ class ValueFunction:
     @property
     def budget_left(self) -> int | None:
         """Model rows that may still be spent; None when there is no limit."""
-        return None if self.budget is None else self.budget - self.cost.rows
+        return None if self.budget is None else self.budget - self.asked
 
     def job(self, query: Query) -> Job:
         """Return the work that ``query`` still needs.
@@ -123,9 +124,9 @@ class ValueFunction:
         if kept.dtype != np.bool_ and not masked.soft:
             raise InputError(f"kept must be bool for this masker, got {kept.dtype}.")
         job = Job(self, query)
-        if self.budget is not None and job.n_rows > self.budget - self.cost.rows:
+        if self.budget is not None and job.n_rows > self.budget - self.asked:
             raise BudgetError(
-                f"The next step needs {job.n_rows} model rows, but {self.budget - self.cost.rows} "
+                f"The next step needs {job.n_rows} model rows, but {self.budget - self.asked} "
                 f"of the budget of {self.budget} are left. Raise the budget or ask for less."
             )
         return job
@@ -135,9 +136,14 @@ class ValueFunction:
         self.outputs = outputs
         self._memo = {key: scores[outputs] for key, scores in self._memo.items()}
 
-    def charge(self, cost: Ledger) -> None:
-        """Add ``cost`` to what this input has cost."""
+    def charge(self, cost: Ledger, asked: int = 0) -> None:
+        """Add ``cost`` to what this input has cost, and ``asked`` rows to what the budget counts.
+
+        The budget counts rows that a prediction log answers as well, so that a run that was
+        resumed takes the same decisions as one that was not.
+        """
         self.cost = self.cost + cost
+        self.asked += asked
 
     def recall(self, key: bytes) -> FloatArray | None:
         """Return the mean scores of a coalition paid for earlier, or None."""
@@ -384,7 +390,7 @@ def _send(
     shares = _shares(cost, [stop - start for _, start, stop in pieces])
     for (i, start, stop), at, share in zip(pieces, starts, shares, strict=False):
         jobs[i].take(scores[at : at + stop - start])
-        jobs[i].v.charge(share)
+        jobs[i].v.charge(share, stop - start)
 
 
 def _chunk_rows(model: Adapter, masked: MaskedInput) -> int:
@@ -402,10 +408,15 @@ def _overlaps(ends: IntArray, start: int, stop: int) -> list[tuple[int, int, int
 
 
 def _shares(cost: Ledger, n_rows: list[int]) -> list[Ledger]:
-    """Split a cost: time and price by rows; calls, which are whole, to the first."""
+    """Split a cost by rows; calls, which are whole, to the first.
+
+    A log may have answered rows: those paid are split as evenly as whole rows can be.
+    """
+    total = sum(n_rows)
+    ends = [0, *(cost.rows * int(end) // total for end in np.cumsum(n_rows))]
     shares = []
     for number, n in enumerate(n_rows):
-        part = n / sum(n_rows)
+        part, rows = n / total, ends[number + 1] - ends[number]
         own = cost if number == 0 else Ledger()
-        shares.append(replace(own, rows=n, seconds=cost.seconds * part, cost=cost.cost * part))
+        shares.append(replace(own, rows=rows, seconds=cost.seconds * part, cost=cost.cost * part))
     return shares

@@ -213,3 +213,14 @@ def test_a_thousand_masked_images_take_less_than_100_mb() -> None:
     assert scores.shape == (1000, 1)
     assert v.cost.rows == 1000
     assert peak < 100e6
+
+
+def test_contrast_tells_how_far_the_input_is_from_its_fills() -> None:
+    background = pd.DataFrame({"a": [0.0, 2.0], "b": [5, 5], "c": ["u", "v"], "d": [np.nan, 1.0]})
+    masked = bx.TabularMasker(background).bind([4.0, 5, "u", 1.0])
+    np.testing.assert_allclose(masked.contrast, [3, 0, 0.5, 0.5])
+    grouped = bx.TabularMasker(background, groups={"g": ["a", "c"]}).bind([4.0, 5, "u", 1.0])
+    np.testing.assert_allclose(grouped.contrast, [3.5, 0, 0.5])
+    image = bx.ImageMasker(np.array([[0, 0, 1]]), fill=2.0).bind(np.array([[1.0, 5.0, 2.0]]))
+    np.testing.assert_allclose(image.contrast, [4, 0])
+    np.testing.assert_allclose(bx.TextMasker(unit="type").bind("ab c ab").contrast, [4, 1])

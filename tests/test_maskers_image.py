@@ -99,7 +99,7 @@ def test_fills_do_what_they_say() -> None:
     colour = bx.ImageMasker(labels, (0.1, 0.2, 0.3)).bind(image).filled[0]
     np.testing.assert_array_equal(colour[2, 2], [0.1, 0.2, 0.3])
     blurred = bx.ImageMasker(labels, bx.BlurFill(sigma=50)).bind(image).filled[0]
-    np.testing.assert_allclose(blurred, image.mean(axis=(0, 1)) + 0 * blurred, atol=0.1)
+    assert (blurred.std(axis=(0, 1)) < image.std(axis=(0, 1)) / 20).all()
     drawn = bx.ImageMasker(labels, bx.DrawnFill(n_draws=5)).bind(image)
     assert drawn.n_fills == 5
     colours = {tuple(pixel) for pixel in image.reshape(-1, 3)}
@@ -223,6 +223,6 @@ def test_labels_are_renumbered_in_their_order(labels: list[int]) -> None:
 
 def test_settings_are_described() -> None:
     described = bx.ImageMasker(np.zeros((2, 2), int), fill=0.5).describe()
-    assert described["segmenter"] == "array of shape (2, 2)"
+    assert described["segmenter"] == [[0, 0], [0, 0]]
     assert described["fill"] == 0.5
-    assert bx.ImageMasker().describe()["fill"] == "MeanFill()"
+    assert bx.ImageMasker().describe()["fill"] == {"type": "MeanFill"}

@@ -138,5 +138,5 @@ def test_only_texts_are_bound(x: Any) -> None:
 
 def test_settings_are_described() -> None:
     described = bx.TextMasker(r"\w+", mode="replace").describe()
-    assert described["tokenizer"] == r"'\\w+'"
+    assert described["tokenizer"] == r"\w+"
     assert described["mask_token"] == "[MASK]"

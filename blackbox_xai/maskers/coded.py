@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from blackbox_xai._checks import shown
 from blackbox_xai.errors import InputError
 from blackbox_xai.maskers._cells import is_missing, unexpected_missing, unseen, write_cells
-from blackbox_xai.protocols import BoolArray, IntArray
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["CodedBlock", "Pool"]
 
@@ -108,6 +108,11 @@ class CodedBlock:
         codes = [_code(pool, cell, name) for cell, name, pool in known]
         differs: BoolArray = self.fill != np.array([-1 if c is None else c for c in codes])
         return differs
+
+    def contrast(self, cells: tuple[Any, ...], weights: FloatArray) -> FloatArray:
+        """Return the share of background rows that differ from each cell."""
+        share: FloatArray = weights @ self.varies(cells)
+        return share
 
     def write(
         self,

@@ -19,7 +19,7 @@ from blackbox_xai.maskers._cells import (
     write_cells,
     wrong_type,
 )
-from blackbox_xai.protocols import BoolArray, IntArray
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["RawBlock"]
 
@@ -140,6 +140,19 @@ class RawBlock:
             both = np.flatnonzero(find_missing(cells))
             differs[:, both] = ~find_missing(self.fill[:, both])
         return differs
+
+    def contrast(self, cells: NDArray[Any], weights: FloatArray) -> FloatArray:
+        """Return how far each cell is from the background: standard deviations, or a share."""
+        share: FloatArray = weights @ self.varies(cells)
+        if self.fill.dtype.kind not in "fiu":
+            return share
+        fill, row = self.fill.astype(np.float64), cells.astype(np.float64)
+        there = ~np.isnan(fill) & ~np.isnan(row)
+        distance = weights @ np.abs(np.where(there, fill - row, 0.0))
+        mean = weights @ np.where(there, fill, 0.0)
+        spread = np.sqrt(weights @ np.where(there, (fill - mean) ** 2, 0.0))
+        measured = there.all(axis=0) & (spread > 0)
+        return np.where(measured, distance / np.where(spread > 0, spread, 1.0), share)
 
     def write(
         self,

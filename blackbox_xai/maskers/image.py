@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from blackbox_xai._checks import shown
+from blackbox_xai._plain import plain
 from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import ImageLayout
 from blackbox_xai.maskers._pictures import as_dtype, as_image, channels_first, filled_images
@@ -96,8 +96,8 @@ class ImageMasker:
         """Return the settings as plain data."""
         return {
             "kind": "ImageMasker",
-            "segmenter": _described(self.segmenter),
-            "fill": _described(self.fill),
+            "segmenter": plain(self.segmenter),
+            "fill": plain(self.fill),
             "channels": self.channels,
             "keep_alpha": self.keep_alpha,
         }
@@ -150,6 +150,16 @@ class MaskedImage(Bound):
         for one, pixels in zip(varies, differs, strict=True):
             one[self.labels[pixels]] = True
         return varies
+
+    @property
+    def contrast(self) -> FloatArray:
+        """How far each segment is from its fill: summed absolute difference, shape ``(d,)``."""
+        image = self.image.astype(np.float64)
+        change = sum(np.abs(filled - image) for filled in self.filled) / self.n_fills
+        if self.image.ndim == 3:
+            change = change.sum(axis=0 if self.channels_first else 2)
+        d = len(self.feature_names)
+        return np.bincount(self.labels.ravel(), weights=change.ravel(), minlength=d)
 
     @cached_property
     def layout(self) -> ImageLayout:
@@ -259,11 +269,3 @@ def _blend_dtype(dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return dtype
     return np.float32 if dtype.itemsize <= 2 else np.float64
-
-
-def _described(setting: Any) -> Any:
-    if isinstance(setting, int | float | str) or setting is None:
-        return setting
-    if isinstance(setting, np.ndarray):
-        return f"array of shape {setting.shape}"
-    return shown(setting, 200)

@@ -145,6 +145,20 @@ class MaskedRow(Bound):
         starts = np.searchsorted(self.features[order], np.arange(len(self.feature_names)))
         return np.logical_or.reduceat(differs[:, order], starts, axis=1)
 
+    @property
+    def contrast(self) -> FloatArray:
+        """How far ``x`` is from the background, shape ``(d,)``; summed over grouped columns.
+
+        Numbers: mean distance in standard deviations of the background. All else: share of
+        background rows that differ.
+        """
+        by_column = np.empty(len(self.table.names))
+        for block, cells in zip(self.table.blocks, self.cells, strict=True):
+            by_column[block.columns] = block.contrast(cells, self.fill_weights)
+        if self.features is None:
+            return by_column
+        return np.bincount(self.features, weights=by_column, minlength=len(self.feature_names))
+
     @cached_property
     def layout(self) -> TabularLayout:
         """The values of ``x``, one for each feature."""

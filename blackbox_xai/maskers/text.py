@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blackbox_xai._checks import check_choice, check_int, shown
+from blackbox_xai._plain import plain
 from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import TextLayout
 from blackbox_xai.maskers.base import Bound
@@ -117,10 +118,9 @@ class TextMasker:
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as plain data."""
-        tokenizer = None if self.tokenizer is None else shown(self.tokenizer, 200)
         return {
             "kind": "TextMasker",
-            "tokenizer": tokenizer,
+            "tokenizer": plain(getattr(self.tokenizer, "pattern", self.tokenizer)),
             "level": self.level,
             "unit": self.unit,
             "mode": self.mode,
@@ -172,6 +172,11 @@ class MaskedText(Bound):
         """Whether hiding a feature changes the text, shape ``(1, d)``."""
         changed = [any(self.text[a:b] != self.hidden for a, b in own) for own in self._members]
         return np.array([changed], dtype=bool)
+
+    @property
+    def contrast(self) -> FloatArray:
+        """How much text hiding a feature changes: characters of its tokens, shape ``(d,)``."""
+        return np.array([float(sum(b - a for a, b in own)) for own in self._members])
 
     @cached_property
     def layout(self) -> TextLayout:

@@ -11,6 +11,7 @@ __all__ = [
     "balanced_subsets",
     "binomial_sizes",
     "cosine_kernel",
+    "size_weights",
     "stratified_draws",
     "uniform_sizes",
 ]
@@ -60,6 +61,17 @@ def cosine_kernel(d: int, width: float) -> FloatArray:
     """
     distance = 1 - np.sqrt(np.arange(d + 1) / max(d, 1))
     return np.asarray(np.exp(-(distance**2) / (2 * width**2)), dtype=np.float64)
+
+
+def size_weights(law: FloatArray, d: int) -> FloatArray:
+    """Probability of each of all ``2**d`` coalitions whose size follows ``law``.
+
+    In the order of ``all_subsets(d)``; subsets of one size are equally likely.
+    """
+    sizes = np.arange(d + 1)
+    ways = np.rint(np.exp(gammaln(d + 1) - gammaln(sizes + 1) - gammaln(d - sizes + 1)))
+    size = (np.arange(2**d)[:, None] >> np.arange(d) & 1).sum(axis=1)
+    return np.asarray((law / ways)[size], dtype=np.float64)
 
 
 def stratified_draws(law: FloatArray, n: int, rng: np.random.Generator) -> IntArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from blackbox_xai.protocols import FloatArray
 __all__ = ["Moments", "SmoothFit", "fit_smooth"]
 
 _NUGGET = 0.05
+_UNLIKELY = 0.01
 _NOISE_RATIOS = np.logspace(-2.5, 1.5, 17)
 
 
@@ -50,6 +52,17 @@ class Moments:
 
 
 @dataclass(frozen=True, eq=False)
+class _Component:
+    """Posterior of one output under one length scale and noise ratio."""
+
+    evidence: float
+    length: float
+    noise_ratio: float
+    mean: FloatArray
+    root: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class SmoothFit:
     """Posterior of the effects of ``d`` places on ``k`` outputs.
 
@@ -58,40 +71,48 @@ class SmoothFit:
     effects, std_err : ndarray of shape (d, k)
         Posterior means and standard deviations.
     length, noise_ratio : ndarray of shape (k,)
-        Length scale chosen for each output, in units of ``centres``; noise over signal variance.
-    evidence : ndarray of shape (k,)
-        Logarithm of the marginal likelihood, up to a constant.
-    roots : list of ndarray of shape (d, d)
-        For each output a matrix whose product with its transpose is the posterior covariance.
+        Most likely length scale, in units of ``centres``, and noise over signal variance.
     """
 
     effects: FloatArray
     std_err: FloatArray
     length: FloatArray
     noise_ratio: FloatArray
-    evidence: FloatArray
-    roots: list[FloatArray]
+    _mixtures: list[tuple[FloatArray, list[_Component]]]
+
+    def draw(self, n: int, output: int, rng: np.random.Generator) -> FloatArray:
+        """Draw effects ``(n, d)`` on one output from the posterior."""
+        shares, components = self._mixtures[output]
+        chosen = rng.choice(len(components), size=n, p=shares)
+        drawn = np.empty((n, len(self.effects)))
+        for i, component in enumerate(components):
+            rows = np.flatnonzero(chosen == i)
+            noise = rng.standard_normal((len(rows), component.root.shape[1]))
+            drawn[rows] = component.mean + noise @ component.root.T
+        return drawn
 
 
 def fit_smooth(
-    moments: Moments, centres: FloatArray, sizes: FloatArray, lengths: FloatArray
+    moments: Sequence[Moments], centres: FloatArray, sizes: FloatArray, lengths: FloatArray
 ) -> SmoothFit:
     """Regress scores on the presence of places whose effects are alike when they are close.
 
     The effect of place ``i`` is ``sizes[i] * g(centres[i])`` with a Gaussian process ``g`` of
-    squared-exponential covariance; its length scale, variance and the noise are those of highest
-    marginal likelihood, for each output by itself.
+    squared-exponential covariance. Its variance is that of highest marginal likelihood; over
+    length scales and noise the posterior is averaged, each weighted by its likelihood, which is
+    steadier than the best one when rows are few.
 
     Parameters
     ----------
-    moments : Moments
-        Sums over coalitions and their scores.
+    moments : sequence of Moments
+        Sums over coalitions and their scores, one for each kind of row that has a level of its
+        own (such as each fill).
     centres : ndarray of shape (d, q)
         Where the places are.
     sizes : ndarray of shape (d,)
         How large they are; only ratios matter.
     lengths : ndarray
-        Length scales to choose from, in units of ``centres``.
+        Length scales to average over, in units of ``centres``.
 
     Returns
     -------
@@ -107,51 +128,71 @@ def fit_smooth(
     >>> kept = np.eye(4)[[0, 1, 2, 3, 0, 2]]
     >>> moments = Moments(4, 1)
     >>> moments.add(kept, kept @ np.array([[0.0], [0.0], [1.0], [1.0]]))
-    >>> fit = fit_smooth(moments, np.arange(4.0)[:, None], np.ones(4), np.array([1.0]))
+    >>> fit = fit_smooth([moments], np.arange(4.0)[:, None], np.ones(4), np.array([1.0]))
     >>> bool((fit.effects[2:] > fit.effects[:2]).all())
     True
     """
-    gram, cross, energy = moments.centred()
+    parts = [part.centred() for part in moments if part.n]
+    gram, cross, energy = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
+    n = sum(part.n for part in moments)
     sizes = sizes / sizes.mean()
-    k = cross.shape[1]
-    best: list[tuple[float, float, float, FloatArray, FloatArray] | None] = [None] * k
     distances = ((centres[:, None] - centres) ** 2).sum(axis=-1)
+    components: list[list[_Component]] = [[] for _ in range(cross.shape[1])]
     for length in lengths:
-        root = _prior_root(distances, length, gram * np.outer(sizes, sizes), moments.n)
-        pull = root * sizes[:, None]
+        pull = _prior_root(distances, length, gram * np.outer(sizes, sizes), n) * sizes[:, None]
         spectrum, vectors = eigh(pull.T @ gram @ pull)
-        spectrum = np.maximum(spectrum, 0.0)
-        projected = vectors.T @ (pull.T @ cross)
-        basis = pull @ vectors
-        for j in range(k):
-            evidence, ratio, signal = _evidence(spectrum, projected[:, j], energy[j], moments.n)
-            shrunk = spectrum + ratio
-            if best[j] is None or evidence > best[j][0]:  # type: ignore[index]  # just checked
-                mean = basis @ (projected[:, j] / shrunk)
-                spread = basis * np.sqrt(signal * ratio / shrunk)
-                best[j] = (evidence, float(length), ratio, mean, spread)
-    chosen = [item for item in best if item is not None]
+        spectrum, basis = np.maximum(spectrum, 0.0), pull @ vectors
+        projected = basis.T @ cross
+        for j, own in enumerate(components):
+            own += _components(length, spectrum, basis, projected[:, j], float(energy[j]), n)
+    return _mixed([_mixture(own) for own in components])
+
+
+def _mixed(mixtures: list[tuple[FloatArray, list[_Component]]]) -> SmoothFit:
+    """Return mean and spread of the mixtures, one for each output."""
+    effects, std_err = [], []
+    for shares, components in mixtures:
+        means = np.stack([component.mean for component in components])
+        mean = shares @ means
+        variances = np.stack([(component.root**2).sum(axis=1) for component in components])
+        effects.append(mean)
+        std_err.append(np.sqrt(shares @ (variances + (means - mean) ** 2)))
+    best = [components[int(np.argmax(shares))] for shares, components in mixtures]
     return SmoothFit(
-        effects=np.stack([item[3] for item in chosen], axis=1),
-        std_err=np.stack([np.sqrt((item[4] ** 2).sum(axis=1)) for item in chosen], axis=1),
-        length=np.array([item[1] for item in chosen]),
-        noise_ratio=np.array([item[2] for item in chosen]),
-        evidence=np.array([item[0] for item in chosen]),
-        roots=[item[4] for item in chosen],
+        effects=np.stack(effects, axis=1),
+        std_err=np.stack(std_err, axis=1),
+        length=np.array([component.length for component in best]),
+        noise_ratio=np.array([component.noise_ratio for component in best]),
+        _mixtures=mixtures,
     )
+
+
+def _mixture(components: list[_Component]) -> tuple[FloatArray, list[_Component]]:
+    """Return the likely components and their shares."""
+    evidence = np.array([component.evidence for component in components])
+    shares = np.exp(evidence - evidence.max())
+    likely = np.flatnonzero(shares >= _UNLIKELY * shares.sum())
+    kept = shares[likely] / shares[likely].sum()
+    return kept, [components[i] for i in likely]
 
 
 def _prior_root(distances: FloatArray, length: float, gram: FloatArray, n: int) -> FloatArray:
     """Return a root of the prior covariance, scaled so that a row's effect has variance 1."""
     prior = np.exp(-distances / (2 * length**2)) + _NUGGET * np.eye(len(distances))
     variance = float((prior * gram).sum()) / max(n, 1)
-    return np.linalg.cholesky(prior / max(variance, 1e-300))
+    root: FloatArray = np.linalg.cholesky(prior / max(variance, 1e-300))
+    return root
 
 
-def _evidence(
-    spectrum: FloatArray, projected: FloatArray, energy: float, n: int
-) -> tuple[float, float, float]:
-    """Return the best log evidence, its noise ratio and its signal variance."""
+def _components(
+    length: float,
+    spectrum: FloatArray,
+    basis: FloatArray,
+    projected: FloatArray,
+    energy: float,
+    n: int,
+) -> list[_Component]:
+    """Return the posteriors of one output under one length scale, one for each noise ratio."""
     seen = np.where(spectrum > 1e-12, projected**2 / np.maximum(spectrum, 1e-12), 0.0)
     ratios = _NOISE_RATIOS
     shrunk = spectrum[:, None] + ratios
@@ -159,5 +200,13 @@ def _evidence(
     signal = np.maximum(misfit / max(n, 1), 1e-300)
     volume = np.log(shrunk).sum(axis=0) + (n - len(spectrum)) * np.log(ratios)
     evidence = -0.5 * (n * np.log(signal) + volume)
-    i = int(np.argmax(evidence))
-    return float(evidence[i]), float(ratios[i]), float(signal[i])
+    return [
+        _Component(
+            evidence=float(evidence[i]),
+            length=float(length),
+            noise_ratio=float(ratios[i]),
+            mean=basis @ (projected / shrunk[:, i]),
+            root=basis * np.sqrt(signal[i] * ratios[i] / shrunk[:, i]),
+        )
+        for i in np.flatnonzero(evidence >= evidence.max() + np.log(_UNLIKELY))
+    ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from blackbox_xai.protocols import FloatArray, IntArray
 
-__all__ = ["RidgeFit", "fit_ridge"]
+__all__ = ["RidgeFit", "fit_ridge", "held_out_r2", "linear_r2"]
 
 _FOLDS = 5
 
@@ -58,7 +60,8 @@ def fit_ridge(
     weights : ndarray of shape (m,), optional
         Weight of each row; None weighs all alike.
     groups : ndarray of shape (m,), optional
-        Rows of one group depend on each other; None takes all rows as independent.
+        Rows of one group, which stand together, depend on each other; None takes all rows as
+        independent.
 
     Returns
     -------
@@ -124,6 +127,21 @@ def _sandwich(
     return std_err
 
 
+def linear_r2(z: FloatArray, scores: FloatArray, coef: FloatArray) -> FloatArray:
+    """Share of the variance of ``scores`` that ``z @ coef`` explains, shape ``(k,)``."""
+    yc = scores - scores.mean(axis=0)
+    fitted = z @ coef
+    return _r2(yc - (fitted - fitted.mean(axis=0)), yc, np.ones(len(z)))
+
+
+def held_out_r2(z: FloatArray, scores: FloatArray, *, alpha: float) -> FloatArray:
+    """R2 of a ridge regression on rows left out of the fit, a fifth at a time, shape ``(k,)``."""
+    m = len(z)
+    return _held_out_r2(
+        z - z.mean(axis=0), scores - scores.mean(axis=0), np.ones(m), np.arange(m), alpha
+    )
+
+
 def _r2(residuals: FloatArray, yc: FloatArray, w: FloatArray) -> FloatArray:
     spread = w @ yc**2
     flat = spread <= 1e-24 * np.maximum(1.0, np.abs(yc).max(initial=0.0)) * w.sum()
@@ -134,18 +152,33 @@ def _r2(residuals: FloatArray, yc: FloatArray, w: FloatArray) -> FloatArray:
 def _held_out_r2(
     zc: FloatArray, yc: FloatArray, w: FloatArray, groups: IntArray, alpha: float
 ) -> FloatArray:
-    """Return the R2 on groups left out of the fit, a fifth of them at a time."""
-    _, group = np.unique(groups, return_inverse=True)
-    fold = group.ravel() % _FOLDS
-    residuals = np.full_like(yc, np.nan)
-    for left_out in range(_FOLDS):
-        test, train = fold == left_out, fold != left_out
-        if not test.any() or not train.any():
-            return np.full(yc.shape[1], np.nan)
-        wt = w[train]
-        z_mean, y_mean = wt @ zc[train] / wt.sum(), wt @ yc[train] / wt.sum()
-        zt, yt = zc[train] - z_mean, yc[train] - y_mean
-        gram = (zt * wt[:, None]).T @ zt
-        coef = cho_solve(cho_factor(_penalised(gram, alpha)), zt.T @ (yt * wt[:, None]))
-        residuals[test] = yc[test] - y_mean - (zc[test] - z_mean) @ coef
+    """Return the R2 on rows left out of the fit: neighbouring groups, a fifth at a time."""
+    cuts = _fold_cuts(groups)
+    if len(cuts) < 3:
+        return np.full(yc.shape[1], np.nan)
+    folds = [slice(a, b) for a, b in pairwise(cuts)]
+    parts = [_sums(zc[fold], yc[fold], w[fold]) for fold in folds]
+    total = [np.sum(part, axis=0) for part in zip(*parts, strict=True)]
+    residuals = np.empty_like(yc)
+    for fold, part in zip(folds, parts, strict=True):
+        mass, z, y, zz, zy = (whole - own for whole, own in zip(total, part, strict=True))
+        z_mean, y_mean = z / mass, y / mass
+        gram = zz - mass * np.outer(z_mean, z_mean)
+        coef = cho_solve(cho_factor(_penalised(gram, alpha)), zy - mass * np.outer(z_mean, y_mean))
+        residuals[fold] = yc[fold] - y_mean - (zc[fold] @ coef - z_mean @ coef)
     return _r2(residuals, yc, w)
+
+
+def _fold_cuts(groups: IntArray) -> list[int]:
+    """Return where to cut the rows into at most five folds that keep groups whole."""
+    m = len(groups)
+    starts = np.flatnonzero(np.diff(groups, prepend=groups[:1] - 1)) if m else np.zeros(1, int)
+    wanted = np.searchsorted(starts, [m * i // _FOLDS for i in range(_FOLDS)])
+    inner = {int(starts[i]) for i in wanted if i < len(starts)}
+    return [*sorted(inner | {0}), m]
+
+
+def _sums(z: FloatArray, y: FloatArray, w: FloatArray) -> tuple[Any, ...]:
+    """Return weighted sums that a fit needs: mass, first and second moments."""
+    wy = y * w[:, None]
+    return w.sum(), w @ z, w @ y, (z * w[:, None]).T @ z, z.T @ wy

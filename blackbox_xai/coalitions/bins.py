@@ -1,0 +1,181 @@
+"""Values drawn bin by bin from well-spread points, in the neighbourhood that LIME uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from scipy.stats import qmc
+
+from blackbox_xai.protocols import BoolArray, FloatArray
+
+__all__ = ["N_BINS", "BinLaws", "BinnedRows", "LevelArray", "quartile_laws", "sobol_points"]
+
+LevelArray = NDArray[np.int8]
+_EDGES = (25, 50, 75)
+N_BINS = len(_EDGES) + 2
+_MAX_SOBOL = 21201
+
+
+@dataclass(frozen=True, eq=False)
+class BinLaws:
+    """How each of ``c`` columns is drawn: a bin first, then a truncated normal inside it.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (c, b)
+        Probability of each bin; the last one holds missing values.
+    own : ndarray of shape (c,)
+        Bin of ``x``.
+    centre, spread : ndarray of shape (c, b)
+        Mean and standard deviation of the data in each bin.
+    low, high : ndarray of shape (c, b)
+        Normal probabilities of the bin's ends.
+    natural_share : ndarray of shape (c,)
+        Share of the data in the bin of ``x``.
+    """
+
+    shares: FloatArray
+    own: LevelArray
+    centre: FloatArray
+    spread: FloatArray
+    low: FloatArray
+    high: FloatArray
+    natural_share: FloatArray
+
+    def draw(self, points: FloatArray) -> BinnedRows:
+        """Turn points ``(c, n)`` of the unit cube into rows."""
+        c, b = self.shares.shape
+        ends = np.cumsum(self.shares, axis=1)
+        bins = np.zeros(points.shape, dtype=np.int8)
+        last = b - 1 - np.argmax(self.shares[:, ::-1] > 0, axis=1)
+        for i in range(b - 1):
+            bins += points >= np.where(i < last, ends[:, i], 2.0)[:, None]
+        width = np.maximum(self.shares, 1e-300)
+        slope = (self.high - self.low) / width
+        start = self.low - (ends - self.shares) * slope
+        at = bins + np.arange(0, c * b, b, dtype=np.intp)[:, None]
+        quantile = slope.ravel().take(at)
+        quantile *= points
+        quantile += start.ravel().take(at)
+        np.clip(quantile, 1e-12, 1 - 1e-12, out=quantile)
+        ndtri(quantile, out=quantile)
+        quantile *= self.spread.ravel().take(at)
+        quantile += self.centre.ravel().take(at)
+        return BinnedRows(quantile, bins)
+
+
+@dataclass(frozen=True, eq=False)
+class BinnedRows:
+    """Rows drawn bin by bin.
+
+    Parameters
+    ----------
+    values : ndarray of shape (c, n)
+    bins : ndarray of shape (c, n)
+        Bin of each value.
+    """
+
+    values: FloatArray
+    bins: LevelArray
+
+
+def quartile_laws(
+    background: FloatArray, weights: FloatArray, x: FloatArray, penalty: float
+) -> BinLaws:
+    """Laws of columns cut at their quartiles, tilted towards the bins of ``x``.
+
+    Parameters
+    ----------
+    background : ndarray of shape (r, c)
+        Data; NaN is missing and has a bin of its own.
+    weights : ndarray of shape (r,)
+        Weight of each row, summing to 1.
+    x : ndarray of shape (c,)
+    penalty : float
+        Factor, 0 to 1, on the probability of a bin that is not that of ``x``.
+
+    Returns
+    -------
+    BinLaws
+
+    References
+    ----------
+    Garreau and von Luxburg (2020), Explaining the Explainer: a first theoretical analysis of
+    LIME, section 2 (the sampling law).
+    """
+    edges = _weighted_quartiles(background, weights)
+    bins, own = _binned(background, edges), _binned(x[None], edges)[0]
+    low, high = np.nanmin(background, axis=0), np.nanmax(background, axis=0)
+    ends = np.vstack([low, edges, high])
+    parts = [_bin_moments(background, weights, bins == i) for i in range(N_BINS)]
+    mass = np.stack([part[0] for part in parts], axis=1)
+    centre = np.stack([part[1] for part in parts], axis=1)
+    spread = np.stack([part[2] for part in parts], axis=1)
+    centre[:, -1] = np.nan
+    below, above = np.full(mass.shape, 0.5), np.full(mass.shape, 0.5)
+    wide = spread[:, :-1] > 0
+    scale = np.where(wide, spread[:, :-1], 1.0)
+    below[:, :-1] = np.where(wide, ndtr((ends[:-1].T - centre[:, :-1]) / scale), 0.5)
+    above[:, :-1] = np.where(wide, ndtr((ends[1:].T - centre[:, :-1]) / scale), 0.5)
+    tilted = mass * np.where(np.arange(N_BINS) == own[:, None], 1.0, penalty)
+    natural = mass[np.arange(len(mass)), own]
+    tilted /= tilted.sum(axis=1, keepdims=True)
+    return BinLaws(tilted, own, centre, spread, below, above, natural)
+
+
+def _weighted_quartiles(background: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return quartiles of each column, shape ``(3, c)``, missing values left out."""
+    if np.allclose(weights, weights[0]):
+        if not np.isnan(background).any():
+            return np.asarray(np.percentile(background, _EDGES, axis=0), dtype=np.float64)
+        return np.asarray(np.nanpercentile(background, _EDGES, axis=0), dtype=np.float64)
+    return np.asarray(
+        np.nanpercentile(
+            background,
+            _EDGES,
+            axis=0,
+            method="inverted_cdf",
+            weights=np.broadcast_to(weights[:, None], background.shape),
+        ),
+        dtype=np.float64,
+    )
+
+
+def _binned(values: FloatArray, edges: FloatArray) -> LevelArray:
+    bins = (values[:, None, :] > edges).sum(axis=1)
+    bins[np.isnan(values)] = N_BINS - 1
+    return np.asarray(bins, dtype=np.int8)
+
+
+def _bin_moments(
+    background: FloatArray, weights: FloatArray, inside: BoolArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mass, mean and standard deviation ``(c,)`` of the data in one bin."""
+    share = weights[:, None] * inside
+    mass = share.sum(axis=0)
+    total = np.maximum(mass, 1e-300)
+    held = np.where(inside, np.nan_to_num(background), 0.0)
+    mean = (share * held).sum(axis=0) / total
+    variance = (share * np.where(inside, held - mean, 0.0) ** 2).sum(axis=0) / total
+    return mass, mean, np.sqrt(variance)
+
+
+def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
+    """Scrambled Sobol points, shape ``(c, n)``; random ones beyond 21,201 columns.
+
+    References
+    ----------
+    Owen (1997), Scrambled net variance for integrals of smooth functions.
+    """
+    if c > _MAX_SOBOL:
+        return rng.random((c, n))
+    engine = qmc.Sobol(c, scramble=True, rng=rng)
+    first = 1 << (n.bit_length() - 1)
+    # A first draw of 2**b points keeps the engine from warning about lengths in between.
+    parts = [engine.random(first)]
+    if n > first:
+        parts.append(engine.random(n - first))
+    return np.ascontiguousarray(np.concatenate(parts).T)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blackbox_xai.adapters import as_model as as_model
+    from blackbox_xai.adapters import load_model as load_model
     from blackbox_xai.adapters.estimator import SklearnModel as SklearnModel
     from blackbox_xai.adapters.function import CallableModel as CallableModel
     from blackbox_xai.adapters.onnx import OnnxModel as OnnxModel
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from blackbox_xai.explainers.shapley.classic import KernelShap as KernelShap
     from blackbox_xai.explainers.shapley.classic import LeverageShapley as LeverageShapley
     from blackbox_xai.explainers.shapley.classic import PermutationShapley as PermutationShapley
+    from blackbox_xai.explainers.shapley.engine import Shapley as Shapley
     from blackbox_xai.explainers.superpixel_gp import SuperpixelGP as SuperpixelGP
     from blackbox_xai.maskers.defaults import default_masker as default_masker
     from blackbox_xai.maskers.fills import BlurFill as BlurFill
@@ -43,10 +45,14 @@ if TYPE_CHECKING:
     from blackbox_xai.projection import TSNEProjection as TSNEProjection
     from blackbox_xai.projection import explanation_points as explanation_points
     from blackbox_xai.projection import map_quality as map_quality
+    from blackbox_xai.report.audit import Audit as Audit
+    from blackbox_xai.report.audit import audit as audit
     from blackbox_xai.surrogates.tree import SurrogateTree as SurrogateTree
 
 _HOME = {
     "as_model": "blackbox_xai.adapters",
+    "Audit": "blackbox_xai.report.audit",
+    "audit": "blackbox_xai.report.audit",
     "AutoencoderDetector": "blackbox_xai.ood.autoencoder",
     "BlurFill": "blackbox_xai.maskers.fills",
     "CallableModel": "blackbox_xai.adapters.function",
@@ -65,6 +71,7 @@ _HOME = {
     "LeverageShapley": "blackbox_xai.explainers.shapley.classic",
     "Lime": "blackbox_xai.explainers.lime",
     "load_demo": "blackbox_xai.demo",
+    "load_model": "blackbox_xai.adapters",
     "map_quality": "blackbox_xai.projection",
     "MapQuality": "blackbox_xai.projection",
     "MDSProjection": "blackbox_xai.projection",
@@ -77,6 +84,7 @@ _HOME = {
     "Quickshift": "blackbox_xai.maskers.segments",
     "RecordedModel": "blackbox_xai.adapters.recorded",
     "Rise": "blackbox_xai.explainers.rise",
+    "Shapley": "blackbox_xai.explainers.shapley.engine",
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",
     "SuperpixelGP": "blackbox_xai.explainers.superpixel_gp",

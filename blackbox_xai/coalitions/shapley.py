@@ -21,6 +21,8 @@ __all__ = [
     "kernel_weights",
     "n_all_pairs",
     "paired_coalitions",
+    "round_sum",
+    "water_fill",
 ]
 
 
@@ -101,8 +103,8 @@ def paired_coalitions(
     whole = [comb(d, int(s)) // (2 if 2 * s == d else 1) for s in sizes]
     kernel = kernel_weights(d)[: len(sizes)] * np.where(2 * sizes == d, 1.0, 2.0)
     share = np.where(2 * sizes == d, 1.0, 2.0) if leverage else kernel
-    expected = _water_fill(np.array([float(w) for w in whole]), share, n_pairs)
-    counts = _round_sum(expected, rng)
+    expected = water_fill(np.array([float(w) for w in whole]), share, n_pairs)
+    counts = round_sum(expected, rng)
     parts = [
         _subsets_of_size(d, int(s), int(n), w, rng)
         for s, n, w in zip(sizes, counts, whole, strict=True)
@@ -136,7 +138,7 @@ def _random_ranks(n: int, d: int, rng: np.random.Generator) -> IntArray:
     return rng.permuted(np.broadcast_to(np.arange(d), (n, d)), axis=1)
 
 
-def _water_fill(whole: FloatArray, share: FloatArray, total: float) -> FloatArray:
+def water_fill(whole: FloatArray, share: FloatArray, total: float) -> FloatArray:
     """Expected counts proportional to ``share`` that sum to ``total``, none above ``whole``."""
     if total >= whole.sum():
         return whole
@@ -152,7 +154,7 @@ def _water_fill(whole: FloatArray, share: FloatArray, total: float) -> FloatArra
         free &= ~over
 
 
-def _round_sum(expected: FloatArray, rng: np.random.Generator) -> IntArray:
+def round_sum(expected: FloatArray, rng: np.random.Generator) -> IntArray:
     """Round up or down at random, without bias, so that the sum stays as it is."""
     ends = np.round(np.cumsum(expected), 9)
     offset = rng.random()

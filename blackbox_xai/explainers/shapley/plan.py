@@ -1,0 +1,164 @@
+"""What a budget buys: how many coalitions of which background rows. Arithmetic alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox_xai.coalitions.shapley import round_sum, water_fill
+from blackbox_xai.errors import BudgetError
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+
+__all__ = ["MIN_REGRESSION", "Plan", "default_rows", "make_plan"]
+
+MAX_PAIRS = 1024  # of one design; a map of more costs more time than it saves rows
+MAX_EXACT = 15  # features of a game that is enumerated
+MIN_REGRESSION = 8  # drawn fills from which the totals of the others correct the values
+_REGRESSION = 1.5  # pairs for each feature from which regression beats a chain
+_DEFAULT_COALITIONS = 2048
+_DEFAULT_FILLS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Which fills to use, with which weight, and how many pairs of coalitions of each.
+
+    Parameters
+    ----------
+    fills : ndarray of shape (f,)
+        Fills that get coalitions; a fill stands here more than once when one design of it does
+        not use up the budget.
+    share : ndarray of shape (f,)
+        Weight of each in the result; the shares sum to that of the fills under which something
+        varies.
+    chance : ndarray of shape (f,)
+        Chance of each fill of being here, 1 when all are.
+    n_pairs : ndarray of shape (f,)
+    n_varying : ndarray of shape (f,)
+        Features that vary under the fill.
+    base_fills : ndarray of int
+        Fills whose empty coalition is scored.
+    rows : int
+        Model rows this costs, besides the full coalition.
+    """
+
+    fills: IntArray
+    share: FloatArray
+    chance: FloatArray
+    n_pairs: IntArray
+    n_varying: IntArray
+    base_fills: IntArray
+    rows: int
+
+
+def default_rows(varies: BoolArray) -> int:
+    """Return a budget in model rows when the user names none.
+
+    As many coalitions as is usual for one background row, or ten for each feature of up to 100.
+    """
+    n = int(varies.any(axis=0).sum())
+    fills = min(int(varies.any(axis=1).sum()), _DEFAULT_FILLS)
+    return 2 + max(_DEFAULT_COALITIONS, fills * (1 + 10 * n))
+
+
+def make_plan(
+    varies: BoolArray, weights: FloatArray, rows: int, rng: np.random.Generator
+) -> Plan:
+    """Return what ``rows`` model rows buy, the full coalition not counted.
+
+    Raises
+    ------
+    BudgetError
+        When they do not suffice for one chain of coalitions each of two fills.
+    """
+    n_varying = varies.sum(axis=1)
+    active = np.flatnonzero(n_varying > 0)
+    whole = _all_pairs(n_varying[active])
+    n_pairs = _spread(whole, (rows - len(active)) / 2)
+    enough = np.minimum(n_varying[active] - 1, whole)
+    if (n_pairs >= enough).all() and rows >= len(active):
+        return _all_fills(active, weights, n_varying, n_pairs, whole)
+    return _some_fills(active, weights, n_varying, rows, rng)
+
+
+def _all_pairs(n_varying: IntArray) -> FloatArray:
+    """Pairs of the whole game, infinite where it will never be enumerated."""
+    capped = np.minimum(n_varying, MAX_EXACT)
+    return np.where(n_varying > MAX_EXACT, np.inf, 2.0 ** (capped - 1) - 1)
+
+
+def _spread(whole: FloatArray, pairs: float) -> IntArray:
+    """Share ``pairs`` equally among games, none getting more than it has."""
+    if len(whole) == 0 or pairs <= 0:
+        return np.zeros(len(whole), dtype=np.intp)
+    if whole.sum() <= pairs:
+        return whole.astype(np.intp)
+    capped = np.minimum(whole, pairs)
+    return np.floor(water_fill(capped, np.ones(len(whole)), pairs) + 1e-9).astype(np.intp)
+
+
+def _all_fills(
+    active: IntArray,
+    weights: FloatArray,
+    n_varying: IntArray,
+    n_pairs: IntArray,
+    whole: FloatArray,
+) -> Plan:
+    n = n_varying[active]
+    chains = (n_pairs < np.ceil(_REGRESSION * n)) & (n_pairs < whole)
+    n_pairs = np.where(chains, n - 1, n_pairs)
+    repeats = np.where(n_pairs < whole, -(-n_pairs // MAX_PAIRS), 1).clip(1)
+    order = np.argsort(n, kind="stable")
+    index = np.repeat(order, repeats[order])
+    pairs = (n_pairs // repeats)[index]
+    return Plan(
+        fills=active[index],
+        share=weights[active[index]] / repeats[index],
+        chance=np.ones(len(index)),
+        n_pairs=pairs,
+        n_varying=n[index],
+        base_fills=active,
+        rows=int(2 * pairs.sum() + len(active)),
+    )
+
+
+def _some_fills(
+    active: IntArray,
+    weights: FloatArray,
+    n_varying: IntArray,
+    rows: int,
+    rng: np.random.Generator,
+) -> Plan:
+    """Draw fills without replacement, by weight, each for one chain."""
+    n = n_varying[active]
+    most = int(n.max())
+    price = 2 * (most - 1)
+    base = len(active) if 3 * len(active) <= rows else 0
+    n_fills = (rows - base) // price
+    if n_fills < MIN_REGRESSION or not base:
+        base, n_fills = 0, rows // (price + 1)
+    if n_fills < min(2, len(active)):
+        needed = 1 + min(2, len(active)) * (price + 1)
+        raise BudgetError(
+            f"Shapley needs at least {needed} model rows: a chain of coalitions of {most} varying "
+            f"features for {min(2, len(active))} of {len(active)} background rows; the budget left "
+            f"is {rows + 1}. Raise budget, or merge features with a coarser masker."
+        )
+    share = weights[active] / weights[active].sum()
+    chance = water_fill(np.ones(len(active)), share, min(n_fills, len(active)))
+    drawn = np.flatnonzero(round_sum(chance[shuffle := rng.permutation(len(active))], rng))
+    drawn = np.sort(shuffle[drawn])
+    drawn = drawn[np.argsort(n[drawn], kind="stable")]
+    raw = share[drawn] / chance[drawn]
+    pairs = n[drawn] - 1
+    base_fills = active if base else np.sort(active[drawn])
+    return Plan(
+        fills=active[drawn],
+        share=raw / raw.sum() * weights[active].sum(),
+        chance=chance[drawn],
+        n_pairs=pairs,
+        n_varying=n[drawn],
+        base_fills=base_fills,
+        rows=int(2 * pairs.sum() + len(base_fills)),
+    )

@@ -1,0 +1,259 @@
+"""One round of coalitions, from a plan to values with standard errors; memory stays flat."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+
+import numpy as np
+
+from blackbox_xai.coalitions.shapley import n_all_pairs, paired_coalitions
+from blackbox_xai.explainers.shapley.plan import MIN_REGRESSION, Plan
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+from blackbox_xai.solvers.kriging import OddMap, chain_map, exact_map, odd_map
+from blackbox_xai.values import Query, Steps, ValueFunction
+
+__all__ = ["Round", "run_round"]
+
+_QUERY_BYTES = 1 << 21  # coalitions held at a time
+_BLOCK_ROWS = 1 << 14
+_RESIDUAL_WORK = 1 << 25  # multiplications for the standard errors of one block
+_SCALE, _NOISE = 0.3, 0.01  # of the kernel; see docs/shapley.md
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """Values of one round.
+
+    Parameters
+    ----------
+    values, variance : ndarray of shape (d, k)
+    base : ndarray of shape (k,)
+    rows : int
+        Model rows the round has cost.
+    """
+
+    values: FloatArray
+    variance: FloatArray
+    base: FloatArray
+    rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Hidden:
+    """The empty coalition of each fill."""
+
+    fills: IntArray
+    d: int
+
+    def kept(self) -> BoolArray:
+        return np.zeros((len(self.fills), self.d), dtype=bool)
+
+    def row_fills(self) -> IntArray:
+        return self.fills
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Fills that share a design, each with the features in an order of its own.
+
+    ``place`` has shape (f, d): where each feature stands in the design, or ``n`` when it does not
+    vary under the fill. Rows are ordered by pair, the fill changing fastest; complements follow.
+    """
+
+    odd_map: OddMap
+    fills: IntArray
+    share: FloatArray
+    chance: FloatArray
+    place: IntArray
+
+    def kept(self) -> BoolArray:
+        half = self.odd_map.design.half
+        always = np.ones((len(half), 1), dtype=bool)
+        both = np.concatenate([np.hstack([half, always]), np.hstack([~half, always])])
+        return both[:, self.place].reshape(-1, self.place.shape[1])
+
+    def row_fills(self) -> IntArray:
+        return np.tile(self.fills, 2 * len(self.odd_map.design.half))
+
+
+class _Sums:
+    """Running sums over fills: all that is kept of a round."""
+
+    def __init__(self, v: ValueFunction, full: FloatArray) -> None:
+        shape = (v.n_features, len(full))
+        self.full = full
+        self.totals = np.zeros((v.n_fills, len(full)))
+        self.values, self.within = np.zeros(shape), np.zeros(shape)
+        self.square, self.cross = np.zeros(shape), np.zeros(shape)
+
+    def take(self, piece: _Hidden | _Block, scores: FloatArray) -> None:
+        """Receive the scores of a piece."""
+        if isinstance(piece, _Hidden):
+            self.totals[piece.fills] = self.full - scores
+            return
+        total = self.totals[piece.fills]
+        values, variance = _solve(piece, scores, total)
+        share = piece.share
+        self.values += np.tensordot(share, values, 1)
+        self.square += np.tensordot(share, values**2, 1)
+        self.cross += np.tensordot(share, values * total[:, None], 1)
+        if variance is not None:
+            self.within += float(share**2 @ piece.chance) * variance
+
+
+def run_round(
+    v: ValueFunction, plan: Plan, full: FloatArray, seed: int, rng: np.random.Generator
+) -> Steps[Round]:
+    """Score what the plan says and return the values.
+
+    Parameters
+    ----------
+    v : ValueFunction
+    plan : Plan
+    full : ndarray of shape (k,)
+        Scores with everything kept.
+    seed : int
+        Seed of the designs, which all inputs share.
+    rng : Generator
+        Of this input: which feature stands where in the design of each fill.
+    """
+    sums = _Sums(v, full)
+    varies = np.asarray(v.masked.varies)
+
+    def pieces() -> Iterator[_Hidden | _Block]:
+        yield _Hidden(plan.base_fills, v.n_features)
+        yield from _blocks(plan, varies, seed, rng)
+
+    yield from _score(v, pieces(), sums.take)
+    return _close(sums, plan, v.masked.fill_weights)
+
+
+def _score(
+    v: ValueFunction,
+    pieces: Iterator[_Hidden | _Block],
+    take: Callable[[_Hidden | _Block, FloatArray], None],
+) -> Generator[Query, FloatArray, None]:
+    """Score pieces in queries of whole batches, however long the pieces are."""
+    batch = v.model.rows_per_batch(v.masked.row_bytes)
+    size = max(_QUERY_BYTES // v.n_features // batch, 1) * batch
+    waiting: deque[tuple[_Hidden | _Block, int]] = deque()
+    kept, fills = np.zeros((0, v.n_features), dtype=bool), np.zeros(0, dtype=np.intp)
+    scores: FloatArray | None = None
+    for piece in chain(pieces, [None]):
+        if piece is not None:
+            more = piece.kept()
+            kept = np.concatenate([kept, more]) if len(kept) else more
+            fills = np.concatenate([fills, piece.row_fills()])
+            waiting.append((piece, len(more)))
+        while len(kept) >= size or (piece is None and len(kept)):
+            fresh = yield Query(kept[:size], fills[:size])
+            kept, fills = kept[size:], fills[size:]
+            scores = fresh if scores is None else np.concatenate([scores, fresh])
+            while waiting and waiting[0][1] <= len(scores):
+                done, n = waiting.popleft()
+                take(done, scores[:n])
+                scores = scores[n:]
+
+
+def _blocks(
+    plan: Plan, varies: BoolArray, seed: int, rng: np.random.Generator
+) -> Iterator[_Block]:
+    """Cut a plan into runs of fills with equal designs, of bounded size."""
+    f = len(plan.fills)
+    if f == 0:
+        return
+    alike = (np.diff(plan.n_varying) == 0) & (np.diff(plan.n_pairs) == 0)
+    starts = np.concatenate([[0], np.flatnonzero(~alike) + 1, [f]])
+    for start, stop in zip(starts[:-1], starts[1:], strict=True):
+        n, n_pairs = int(plan.n_varying[start]), int(plan.n_pairs[start])
+        step = max(_BLOCK_ROWS // max(2 * n_pairs, 1), 1)
+        for a in range(start, stop, step):
+            part = slice(a, min(a + step, stop))
+            fills = plan.fills[part]
+            place = _places(varies[fills], n, rng)
+            yield _Block(
+                shared_map(n, n_pairs, seed), fills, plan.share[part], plan.chance[part], place
+            )
+
+
+def _places(varies: BoolArray, n: int, rng: np.random.Generator) -> IntArray:
+    """Put the ``n`` varying features of each fill in a random order; the others stand at ``n``."""
+    order = rng.permuted(np.broadcast_to(np.arange(n), (len(varies), n)), axis=1)
+    place = np.full(varies.shape, n, dtype=np.intp)
+    place[varies] = order.ravel()
+    return place
+
+
+@lru_cache(maxsize=64)
+def shared_map(n: int, n_pairs: int, seed: int) -> OddMap:
+    """Return the design of ``n_pairs`` pairs of ``n`` features, and what makes values of it."""
+    if n_pairs == n - 1 and n_pairs < n_all_pairs(n):
+        return chain_map(n)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n, n_pairs)))
+    design = paired_coalitions(n, n_pairs, rng)
+    if n_pairs >= n_all_pairs(n):
+        return exact_map(design)
+    return odd_map(design, np.full(n, _SCALE / np.sqrt(n)), _NOISE)
+
+
+def _solve(
+    block: _Block, scores: FloatArray, total: FloatArray
+) -> tuple[FloatArray, FloatArray | None]:
+    """Return values ``(f, d, k)`` of the fills and the mean of their variances ``(d, k)``."""
+    odd_map, (f, d), k = block.odd_map, block.place.shape, total.shape[1]
+    half = odd_map.design.half
+    p, n = half.shape
+    odd = np.subtract(*scores.reshape(2, p, f * k)) / 2
+    each = (total / n).ravel()
+    odd -= (half.sum(axis=1) - n / 2)[:, None] * each
+    beyond = (odd_map.weights @ odd + each).reshape(n, f, k)
+    values = _to_features(beyond, block.place)
+    precision = odd_map.precision
+    if precision is None:
+        return values, None
+    chosen = np.arange(0, f, -(-f // max(_RESIDUAL_WORK // (p * p * k), 8)))
+    left_out = precision @ odd.reshape(p, f, k)[:, chosen].reshape(p, -1)
+    left_out /= np.diag(precision)[:, None]
+    variance = (odd_map.weights**2 * (1 - odd_map.design.chance)) @ left_out**2
+    spread = _to_features(variance.reshape(n, len(chosen), k), block.place[chosen])
+    return values, spread.mean(axis=0)
+
+
+def _to_features(by_place: FloatArray, place: IntArray) -> FloatArray:
+    """Return ``(f, d, k)`` from values ``(n, f, k)`` by place; 0 where nothing varies."""
+    n, f, k = by_place.shape
+    padded = np.concatenate([by_place, np.zeros((1, f, k))])
+    return padded[place, np.arange(f)[:, None]]
+
+
+def _close(sums: _Sums, plan: Plan, fill_weights: FloatArray) -> Round:
+    """Return the values of a round, and how far they may be off."""
+    if len(plan.fills) == 0:
+        return Round(sums.values, sums.within, sums.full.copy(), 0)
+    share, total = plan.share, sums.totals[plan.fills]
+    n = len(share)
+    weight = share.sum()
+    sample = share @ total
+    beta, variance = np.zeros_like(sums.values), sums.within
+    sampled = float(plan.chance.min()) < 1
+    chains = bool((plan.n_pairs == plan.n_varying - 1).any() and (plan.n_pairs > 1).any())
+    if sampled or chains:
+        spread = share @ (total - sample / weight) ** 2
+        if n >= MIN_REGRESSION:
+            safe = np.where(spread > 0, spread, 1.0)
+            beta = np.where(spread > 0, (sums.cross - sums.values * sample / weight) / safe, 0.0)
+        rest = (sums.square - sums.values**2 / weight) - beta**2 * spread
+        lost = 2 if n >= MIN_REGRESSION else 1
+        open_share = share**2 if chains else share**2 * (1 - plan.chance)
+        scale = open_share.sum() / weight * n / (n - lost) if n > lost else np.nan
+        variance = variance + np.maximum(rest, 0) * scale
+    if len(plan.base_fills) > len(np.unique(plan.fills)) or not sampled:
+        target = fill_weights[plan.base_fills] @ sums.totals[plan.base_fills]
+    else:
+        target = sample
+    values = sums.values + beta * (target - sample) if sampled else sums.values
+    return Round(values, variance, sums.full - target, plan.rows)

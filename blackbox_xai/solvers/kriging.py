@@ -1,0 +1,130 @@
+"""Shapley values of the most plausible game through the scored coalitions.
+
+The odd part of a game is taken for a linear game plus a draw of a Gaussian process with kernel
+``sinh(sum_j theta_j s_j s'_j)``, where ``s_j`` is +1 for a kept feature and -1 for a hidden one:
+every odd order of interaction, the less weight the higher. The linear part has a flat prior, so
+linear games come out exactly. Given ``theta`` the values are linear in the scores, by a map that
+depends on the coalitions alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs
+from blackbox_xai.protocols import FloatArray
+from blackbox_xai.solvers.shapley import paired_map
+
+__all__ = ["OddMap", "chain_map", "exact_map", "odd_map"]
+
+_MAX_NODES = 24
+
+
+@dataclass(frozen=True, eq=False)
+class OddMap:
+    """How a design's scores become Shapley values.
+
+    Parameters
+    ----------
+    design : PairDesign
+        ``p`` pairs of complementary coalitions of ``n`` features.
+    weights : ndarray of shape (n, p)
+        Values beyond a first guess, from the odd parts less those of the first guess.
+    precision : ndarray of shape (p, p) or None
+        ``precision @ y / diag(precision)`` are the leave-one-out residuals; None when the values
+        are exact.
+    """
+
+    design: PairDesign
+    weights: FloatArray
+    precision: FloatArray | None
+
+
+def exact_map(design: PairDesign) -> OddMap:
+    """Return the map of a design that holds all pairs: plain weighted least squares."""
+    return OddMap(design, paired_map(design)[0], None)
+
+
+def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
+    """Return the kriging map of a design.
+
+    Parameters
+    ----------
+    design : PairDesign
+    theta : ndarray of shape (n,)
+        Scale of each feature in the kernel.
+    noise : float
+        Variance of what the kernel does not explain, in units of its own variance.
+
+    Notes
+    -----
+    What the process leaves over is given to the features by weighted least squares, in the share
+    that the design has of all pairs: with all of them the map is exact.
+
+    References
+    ----------
+    Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, section 2.7 (explicit
+    basis functions) and equation 5.12 (leave-one-out).
+    """
+    signs = np.where(design.half, 1.0, -1.0)
+    n_pairs, n = signs.shape
+    kernel, reach = _sinh_kernel(signs, theta)
+    gain = _shapley_of_kernel(signs, theta)
+    end = np.sinh(theta.sum()) / np.cosh(theta).prod()
+    kernel -= np.outer(reach, reach) / end  # the nonlinear part is 0 with everything kept
+    gain -= 2 / n * reach[:, None]
+    scale = float(np.trace(kernel)) / n_pairs
+    inverse = np.linalg.inv(kernel / scale + noise * np.eye(n_pairs))
+    axes = _contrasts(n)
+    linear = signs @ axes / 2
+    seen = linear.T @ inverse
+    coef = np.linalg.solve(seen @ linear, seen)
+    precision = inverse - seen.T @ coef
+    left_over = noise * n_pairs / n_all_pairs(n) * paired_map(design)[0]
+    weights = axes @ coef + (gain.T / scale + left_over) @ precision
+    return OddMap(design, weights, precision)
+
+
+def chain_map(n: int) -> OddMap:
+    """Return the map of one antithetic chain: what each feature adds, forth and back."""
+    half = np.tri(n - 1, n, dtype=bool)
+    weights = np.eye(n, n - 1) - np.eye(n, n - 1, -1)
+    ones = np.ones(n - 1)
+    return OddMap(PairDesign(half, ones, 0 * ones), weights, None)
+
+
+def _contrasts(n: int) -> FloatArray:
+    """Orthonormal basis ``(n, n - 1)`` of what sums to zero (Helmert)."""
+    axes = np.tri(n - 1, n)
+    axes[np.arange(n - 1), np.arange(1, n)] = -np.arange(1, n)
+    return (axes / np.linalg.norm(axes, axis=1, keepdims=True)).T
+
+
+def _sinh_kernel(signs: FloatArray, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the kernel ``(p, p)`` between coalitions, and ``(p,)`` with everything kept.
+
+    Divided by ``prod cosh(theta)``, which keeps it within floating point.
+    """
+    shift = np.log(np.cosh(theta)).sum()
+    exponent = (signs * theta) @ signs.T
+    kernel = (np.exp(exponent - shift) - np.exp(-exponent - shift)) / 2
+    exponent = signs @ theta
+    return kernel, (np.exp(exponent - shift) - np.exp(-exponent - shift)) / 2
+
+
+def _shapley_of_kernel(signs: FloatArray, theta: FloatArray) -> FloatArray:
+    """Shapley values ``(p, n)`` of the games ``S -> kernel(S, pair)``.
+
+    Each is a sum of products over the features, whose Shapley values are integrals of a
+    polynomial, which Gauss-Legendre gives exactly.
+    """
+    n = signs.shape[1]
+    nodes, weights = np.polynomial.legendre.leggauss(min(2 * (n // 4 + 1), _MAX_NODES))
+    tilt = np.tanh(theta)
+    gain = np.zeros_like(signs)
+    for node, weight in zip(nodes, weights, strict=True):
+        factor = 1 + node * tilt * signs
+        gain += weight / 2 * np.exp(np.log(factor).sum(axis=1))[:, None] / factor
+    return 2 * signs * tilt * gain

@@ -1,8 +1,8 @@
 """Where does an image classifier look? ``python examples/image_superpixels.py``.
 
-With a folder ``shared/models`` beside the repository (an ImageNet classifier as ONNX), a photograph of
-a cat is explained; otherwise a handwritten digit and a classifier fitted here. The map is tested on
-the model itself: hiding the superpixels it ranks highest has to cost more than hiding others.
+With a folder ``shared/models`` beside the repository (an ImageNet classifier as ONNX), a photograph
+of a cat is explained; otherwise a handwritten digit and a classifier fitted here. The map is tested
+on the model itself: hiding the superpixels it ranks highest has to cost more than hiding others.
 """
 
 from __future__ import annotations

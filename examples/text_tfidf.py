@@ -1,8 +1,8 @@
 """Which words make a review sound good? ``python examples/text_tfidf.py``.
 
-TF-IDF without normalisation and a linear classifier, so that the true contribution of every word to
-the decision score is known: its count times its weight times its coefficient. Three explainers, which
-see nothing but scores, have to find exactly that.
+TF-IDF without normalisation and a linear classifier, so that the true contribution of every word
+to the decision score is known: its count times its weight times its coefficient. Three explainers,
+which see nothing but scores, have to find exactly that.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     masker = bx.TextMasker(unit="type")
     names = masker.bind(review).feature_names
     weights = vectorizer.transform([review]).toarray()[0] * classifier.coef_[0]
-    place = {word: i for word, i in vectorizer.vocabulary_.items()}
+    place = vectorizer.vocabulary_
     truth = np.array([weights[place[n]] if n in place else 0.0 for n in names])
 
     for explainer in (bx.ExactShapley(), bx.KernelShap(), bx.Occlusion()):

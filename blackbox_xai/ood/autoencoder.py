@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from blackbox_xai._checks import check_int
+from blackbox_xai._rowwise import by_blocks
 from blackbox_xai.ood.base import Detector
-from blackbox_xai.ood.blocks import by_blocks
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["AutoencoderDetector"]

@@ -53,12 +53,16 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
     def _member_names(self) -> tuple[str, ...]:
         """Return the names of the columns of ``_score_members``."""
 
-    def _learn(self, X: Any, targets: FloatArray | None = None) -> None:
+    def _learn(
+        self, X: Any, targets: FloatArray | None = None, *, with_hog: bool = False
+    ) -> None:
         """Fit and calibrate on reference rows."""
         check_choice("calibration", self.calibration, ("split", "cross"))
         check_fraction("alpha", self.alpha)
         self.reader_: Reader
-        self.reader_, features = learn_reader(X, self.features, self.categorical)
+        self.reader_, features = learn_reader(
+            X, self.features, self.categorical, with_hog=with_hog
+        )
         n = len(features)
         if n < _MIN_ROWS:
             raise InputError(f"X must have at least {_MIN_ROWS} rows, got {n}.")
@@ -73,15 +77,26 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
             scores.append(self._score_members(self.members_[-1], features[held_out]))
         self.calibration_scores_ = scores
         self.n_calibration_ = sum(len(part) for part in scores)
-        check_alpha(self.alpha, self.n_calibration_)
         self.combined_ = np.sort(harmonic(_own_ranks(np.concatenate(scores))))
+        self.finest_ = float(self._final(np.array([np.inf]))[0])
         self.offset_ = -float(np.log(self._threshold(self.alpha)))
 
-    def _threshold(self, alpha: float) -> float:
-        """Return the smallest combined score that is flagged at ``alpha``."""
+    def _final(self, combined: FloatArray) -> FloatArray:
+        """Return p-values of combined scores.
+
+        Cross-conformal p-values have no exact guarantee: half a standard error is added, which
+        matters where reference rows are few.
+        """
         n = len(self.combined_)
-        allowed = int(np.floor(alpha * (n + 1) + 1e-9)) - 1
-        return float(np.nextafter(self.combined_[n - 1 - allowed], np.inf)) if allowed >= 0 else np.inf
+        p = (1.0 + at_least(self.combined_, combined)) / (n + 1.0)
+        if self.calibration == "cross":
+            p = np.minimum(p + 0.5 * np.sqrt(p * (1.0 - p) / n), 1.0)
+        return p
+
+    def _threshold(self, alpha: float) -> float:
+        """Return the highest calibration score that is not flagged at ``alpha``."""
+        passing = self.combined_[self._final(np.nextafter(self.combined_, np.inf)) > alpha]
+        return float(passing.max()) if len(passing) else 1.0
 
     def _scored(self, X: Any) -> tuple[FloatArray, FloatArray]:
         """Return the members' p-values ``(n, members)`` and their harmonic combination."""
@@ -103,8 +118,7 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
 
         At most a share ``alpha`` of rows that are like the reference gets ``alpha`` or less.
         """
-        combined = self._scored(X)[1]
-        return (1.0 + at_least(self.combined_, combined)) / (len(self.combined_) + 1.0)
+        return self._final(self._scored(X)[1])
 
     def flag(self, X: Any, alpha: float | None = None) -> BoolArray:
         """Return which rows are unlike the reference, at a false-alarm rate ``alpha``.
@@ -112,11 +126,12 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         Raises
         ------
         InputError
-            When ``alpha`` is finer than ``1 / (n_calibration_ + 1)``.
+            When ``alpha`` is finer than ``finest_``, the smallest p-value that the number of
+            calibration rows allows.
         """
         check_is_fitted(self)
         level = self.alpha if alpha is None else check_fraction("alpha", alpha)
-        check_alpha(level, self.n_calibration_)
+        check_alpha(level, self.finest_, self.n_calibration_)
         return np.asarray(self.p_values(X) <= level)
 
     def discoveries(self, X: Any, alpha: float = 0.1) -> BoolArray:
@@ -141,8 +156,7 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
     def transform(self, X: Any) -> FloatArray:
         """Return the p-value and those of the members, shape ``(n, 1 + members)``."""
         members, combined = self._scored(X)
-        final = (1.0 + at_least(self.combined_, combined)) / (len(self.combined_) + 1.0)
-        return np.column_stack([final, members])
+        return np.column_stack([self._final(combined), members])
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the columns of ``transform``."""

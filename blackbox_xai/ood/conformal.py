@@ -39,13 +39,12 @@ def harmonic(p_values: FloatArray) -> FloatArray:
     return np.asarray((1.0 / p_values).mean(axis=1))
 
 
-def check_alpha(alpha: float, n_calibration: int) -> None:
+def check_alpha(alpha: float, finest: float, n_calibration: int) -> None:
     """Refuse a false-alarm rate finer than the calibration rows can resolve."""
-    finest = 1.0 / (n_calibration + 1)
     if alpha < finest:
         raise InputError(
-            f"alpha must be at least 1 / (n + 1) = {finest:.4g} with n = {n_calibration} "
-            f"calibration rows, got {alpha}. Fit on more rows or raise alpha."
+            f"alpha must be at least {finest:.4g} with {n_calibration} calibration rows, "
+            f"got {alpha}. Fit on more rows or raise alpha."
         )
 
 

@@ -11,6 +11,7 @@ from blackbox_xai._checks import shown
 from blackbox_xai._inputs import is_frame, n_rows
 from blackbox_xai._tables import Table, learn_table
 from blackbox_xai.errors import InputError
+from blackbox_xai.ood.hog import hog
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["Reader", "learn_reader"]
@@ -30,12 +31,18 @@ class Reader:
         The user's features of a batch.
     n_columns : int
         Columns or numbers of one input.
+    n_raw : int
+        Leading features that are the input itself.
+    with_hog : bool
+        Whether histograms of oriented gradients follow.
     """
 
     table: Table | None
     shape: tuple[int, ...]
     function: Any
     n_columns: int
+    n_raw: int
+    with_hog: bool = False
 
     def read(self, X: Any) -> FloatArray:
         """Return the features of ``X``."""
@@ -49,20 +56,44 @@ class Reader:
                 f"X must have shape (n, {', '.join(map(str, self.shape))}) as in fit, "
                 f"got {array.shape}."
             )
-        return _flat(array)
+        flat = _flat(array)
+        return np.hstack([flat, hog(array)]) if self.with_hog else flat
+
+    def by_column(self, values: FloatArray) -> FloatArray:
+        """Return values of features ``(n, n_raw)`` summed over the categories of each column."""
+        if self.table is None:
+            return values
+        owner = np.array([column for column, _ in self.table.design_columns()])
+        found = np.zeros((len(values), self.n_columns))
+        for place, column in enumerate(owner):
+            found[:, column] += values[:, place]
+        return found
 
 
-def learn_reader(X: Any, function: Any, categorical: Any) -> tuple[Reader, FloatArray]:
+def learn_reader(
+    X: Any, function: Any, categorical: Any, *, with_hog: bool = False
+) -> tuple[Reader, FloatArray]:
     """Return how inputs like ``X`` are read, and the features of ``X``."""
     if function is not None:
         features = _called(function, X)
-        return Reader(None, (), function, features.shape[1]), features
+        d = features.shape[1]
+        return Reader(None, (), function, d, d), features
     array = None if is_frame(X) else np.asarray(X)
     if array is None or array.ndim <= 2:
         table, codes = learn_table(X, categorical)
-        return Reader(table, (), None, codes.shape[1]), table.design(codes)
-    features = _flat(array)
-    return Reader(None, array.shape[1:], None, features.shape[1]), features
+        design = table.design(codes)
+        return Reader(table, (), None, codes.shape[1], design.shape[1]), design
+    d = int(np.prod(array.shape[1:]))
+    image = with_hog and array.ndim in (3, 4) and min(_sides(array.shape[1:])) >= 4
+    reader = Reader(None, array.shape[1:], None, d, d, image)
+    return reader, reader.read(X)
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return height and width of an image, whichever end its channels are at."""
+    if len(shape) == 2:
+        return shape
+    return shape[1:] if shape[0] <= shape[2] else shape[:2]
 
 
 def _flat(array: Any) -> FloatArray:

@@ -14,7 +14,7 @@ from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.surrogates.lines import Lines, constant_lines, evaluate, fit_lines
 from blackbox_xai.surrogates.nodes import Nodes, cut, grow, refit, route, shrink, tidy
 
-__all__ = ["Choice", "Material", "Plan", "Searched", "build", "search"]
+__all__ = ["Choice", "Growth", "Material", "Plan", "Searched", "build", "say", "search"]
 
 STRENGTHS = (0.0, 1.0, 4.0, 16.0, 64.0)
 

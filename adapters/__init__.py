@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from blackbox_xai._checks import shown
@@ -12,10 +13,19 @@ from blackbox_xai.adapters.estimator import SklearnModel, is_estimator
 from blackbox_xai.adapters.function import CallableModel
 from blackbox_xai.adapters.onnx import OnnxModel
 from blackbox_xai.adapters.recorded import RecordedModel
+from blackbox_xai.adapters.saved import PICKLES, load_model
 from blackbox_xai.errors import InputError
 from blackbox_xai.protocols import Model, Scale
 
-__all__ = ["Adapter", "CallableModel", "OnnxModel", "RecordedModel", "SklearnModel", "as_model"]
+__all__ = [
+    "Adapter",
+    "CallableModel",
+    "OnnxModel",
+    "RecordedModel",
+    "SklearnModel",
+    "as_model",
+    "load_model",
+]
 
 
 def as_model(
@@ -34,6 +44,7 @@ def as_model(
         - a fitted estimator: ``predict_proba``, else ``decision_function``, is used for
           classifiers, ``predict`` for regressors;
         - an ONNX model: a path, bytes, or an ``onnxruntime.InferenceSession``;
+        - the path of a ``.skops`` file (for pickles see ``load_model``);
         - ``"http://..."`` or ``"https://..."``: a model behind a server;
         - an adapter, which is returned as it is.
     output_names : sequence of str, optional
@@ -102,6 +113,8 @@ def _located(place: str | bytes, settings: dict[str, Any]) -> Adapter:
         from blackbox_xai.adapters.http import HttpModel
 
         return HttpModel(name, **settings)
+    if Path(name).suffix.lower() in {".skops", *PICKLES}:
+        return load_model(name, **settings)
     return OnnxModel(name, **settings)
 
 

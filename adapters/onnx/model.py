@@ -85,12 +85,24 @@ class OnnxModel(Adapter):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from onnx import TensorProto, helper
     >>> from blackbox_xai.adapters import OnnxModel
-    >>> OnnxModel(b"not a model")
+    >>> def matrix(name):
+    ...     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 2])
+    >>> node = helper.make_node("Softmax", ["x"], ["p"])
+    >>> graph = helper.make_graph([node], "tiny", [matrix("x")], [matrix("p")])
+    >>> opset = [helper.make_opsetid("", 13)]
+    >>> file = helper.make_model(graph, ir_version=8, opset_imports=opset).SerializeToString()
+    >>> model = OnnxModel(file, output_names=["cat", "dog"])
+    >>> model.scale
+    'probability'
+    >>> model.predict([[0.0, 0.0]])
+    array([[0.5, 0.5]])
+    >>> model.predict([[0.0, 1e300]])
     Traceback (most recent call last):
     ...
-    blackbox_xai.errors.LoadError: The ONNX model is not an ONNX model, or it is cut short.
+    blackbox_xai._inputs.RowError: inputs row 0, column 1: expected a finite float32, got 1e+300. \
+Numbers up to 3.4e+38 fit.
     """
 
     def __init__(

@@ -165,7 +165,7 @@ class LocalExplainer(ABC):
 
     def _window(
         self, shared: tuple[Adapter, Masker, Any], inputs: Sequence[tuple[int, Any]]
-    ) -> list[Explanation | BlackboxError | Interrupted]:
+    ) -> Sequence[Explanation | BlackboxError | Interrupted]:
         """Explain a few inputs side by side; a failed one has its error in its place."""
         model, masker, outputs = shared
         runs = []

@@ -1,0 +1,147 @@
+"""Maps that keep distances."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from blackbox_xai._checks import check_int
+from blackbox_xai.errors import InputError
+from blackbox_xai.projection.base import Projection
+from blackbox_xai.projection.linear import principal_axes
+from blackbox_xai.projection.neighbours import blocks
+from blackbox_xai.projection.scaling import (
+    classical_scaling,
+    place_by_distance,
+    stochastic_scaling,
+)
+from blackbox_xai.protocols import FloatArray
+
+__all__ = ["ClassicalMDS", "MDSProjection"]
+
+_ANCHORS = 1000
+
+
+class MDSProjection(Projection):
+    """Metric multidimensional scaling, stochastic: time and memory linear in the rows.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Each has 20 rounds in which all rows are paired at random.
+    features : callable, optional
+        Turns inputs into rows of numbers; None uses the inputs.
+    standardize : bool
+        Divide numeric columns by their standard deviation.
+    random_state : int
+        Seed.
+
+    Attributes
+    ----------
+    embedding_, points_
+        As for all projections.
+
+    References
+    ----------
+    J. X. Zheng, S. Pawar, D. F. M. Goodman (2019), "Graph drawing by stochastic gradient descent".
+
+    Examples
+    --------
+    >>> corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> mds = MDSProjection(standardize=False).fit(corners)
+    >>> mds.quality().stress[0] < 0.01
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        n_epochs: int = 100,
+        features: Any = None,
+        standardize: bool = True,
+        random_state: int = 0,
+    ) -> None:
+        self.n_epochs = n_epochs
+        self.features = features
+        self.standardize = standardize
+        self.random_state = random_state
+
+    def _place(self, points: FloatArray, rng: np.random.Generator) -> FloatArray:
+        check_int("n_epochs", self.n_epochs, minimum=1)
+        self._axes, _ = principal_axes(points, int(rng.integers(2**31)))
+        start = points @ self._axes.T
+        start += 1e-6 * max(float(np.abs(start).max()), 1e-6) * rng.normal(size=start.shape)
+        places = stochastic_scaling(points, start, epochs=self.n_epochs, rng=rng)
+        n = len(points)
+        self._anchors = np.sort(rng.choice(n, min(n, _ANCHORS), replace=False))
+        return places
+
+    def _place_new(self, points: FloatArray) -> FloatArray:
+        anchors, places = self.points_[self._anchors], self.embedding_[self._anchors]
+        new = np.empty((len(points), 2))
+        for block in blocks(len(points), anchors.size):
+            gap = points[block][:, None, :] - anchors
+            distances = np.sqrt((gap**2).sum(axis=2))
+            start = places[distances.argmin(axis=1)] + 1e-6
+            new[block] = place_by_distance(distances, places, start)
+        return new
+
+    def _reading(self) -> str:
+        return "MDS: distances on the map are those in the data as far as the stress is low"
+
+
+class ClassicalMDS(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Classical scaling of given dissimilarities, for data that have no coordinates.
+
+    Attributes
+    ----------
+    embedding_ : ndarray of shape (n, 2)
+
+    References
+    ----------
+    W. S. Torgerson (1952), "Multidimensional scaling: I. Theory and method".
+
+    Examples
+    --------
+    >>> line = np.array([0.0, 1.0, 3.0])
+    >>> mds = ClassicalMDS().fit(np.abs(line[:, None] - line))
+    >>> mds.embedding_.shape
+    (3, 2)
+    """
+
+    def fit(self, dissimilarities: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Make the map.
+
+        Parameters
+        ----------
+        dissimilarities : array of shape (n, n)
+            Symmetric, not negative, 0 on the diagonal.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            When it is no such matrix.
+        """
+        matrix = np.asarray(dissimilarities, dtype=np.float64)
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 3:
+            raise InputError(
+                f"dissimilarities must have shape (n, n) with n >= 3, got {matrix.shape}."
+            )
+        legal = np.isfinite(matrix).all() and (matrix >= 0).all() and not matrix.diagonal().any()
+        if not legal or not np.allclose(matrix, matrix.T):
+            raise InputError(
+                "dissimilarities must be finite, symmetric, not negative, and 0 on the diagonal."
+            )
+        self.embedding_ = classical_scaling(matrix)
+        return self
+
+    def fit_transform(self, dissimilarities: Any, y: Any = None) -> FloatArray:
+        """Make the map and return the places, shape ``(n, 2)``."""
+        return self.fit(dissimilarities, y).embedding_

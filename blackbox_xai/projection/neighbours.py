@@ -1,0 +1,74 @@
+"""Nearest neighbours, block by block: no n x n matrix, and no row depends on its batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from blackbox_xai.protocols import FloatArray, IntArray
+
+__all__ = ["blocks", "nearest", "squared_distances"]
+
+_BLOCK_BYTES = 16 << 20
+_SPARE = 10
+
+
+def blocks(n: int, width: int) -> list[slice]:
+    """Cut ``n`` rows into slices whose ``(rows, width)`` float64 matrix takes about 16 MiB."""
+    rows = max(_BLOCK_BYTES // (8 * max(width, 1)), 1)
+    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+
+
+def squared_distances(queries: FloatArray, points: FloatArray) -> FloatArray:
+    """Squared Euclidean distances, shape ``(len(queries), len(points))``, never negative."""
+    cross = queries @ points.T
+    cross *= -2
+    cross += (points**2).sum(1)
+    cross += (queries**2).sum(1)[:, None]
+    return np.maximum(cross, 0, out=cross)
+
+
+def nearest(
+    queries: FloatArray, points: FloatArray, k: int, *, skip_self: bool = False
+) -> tuple[IntArray, FloatArray]:
+    """Return the ``k`` nearest points of each query and their distances, nearest first.
+
+    Candidates come from a matrix product, whose last bits depend on the size of the block; they
+    are measured again one by one, so that no query depends on the others in the call.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (q, dims)
+    points : ndarray of shape (n, dims)
+    k : int
+        At most ``n``, or ``n - 1`` with ``skip_self``.
+    skip_self : bool
+        Query ``i`` is point ``i`` and is not its own neighbour.
+
+    Returns
+    -------
+    indices : ndarray of shape (q, k)
+    distances : ndarray of shape (q, k)
+
+    Examples
+    --------
+    >>> points = np.array([[0.0], [1.0], [3.0]])
+    >>> nearest(points, points, 1, skip_self=True)[0].ravel()
+    array([1, 0, 1])
+    """
+    n = len(points)
+    wanted = min(k + _SPARE, n - skip_self)
+    indices = np.empty((len(queries), k), dtype=np.intp)
+    distances = np.empty((len(queries), k))
+    for block in blocks(len(queries), n):
+        rough = squared_distances(queries[block], points)
+        if skip_self:
+            rough[np.arange(len(rough)), np.arange(block.start, block.stop)] = np.inf
+        near = np.argpartition(rough, wanted - 1, axis=1)[:, :wanted] if wanted < n else None
+        candidates = np.sort(
+            np.broadcast_to(np.arange(n), rough.shape) if near is None else near, axis=1
+        )
+        exact = ((points[candidates] - queries[block][:, None, :]) ** 2).sum(axis=2)
+        order = np.argsort(exact, axis=1, kind="stable")[:, :k]
+        indices[block] = np.take_along_axis(candidates, order, axis=1)
+        distances[block] = np.sqrt(np.take_along_axis(exact, order, axis=1))
+    return indices, distances

@@ -1,0 +1,165 @@
+"""Maps that keep neighbours: t-SNE whose repulsion is a field on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from blackbox_xai._checks import check_int, check_positive
+from blackbox_xai._parallel import Progress, progress_hook
+from blackbox_xai.projection.affinity import affinities, perplexity_weights
+from blackbox_xai.projection.base import Projection
+from blackbox_xai.projection.descent import descend
+from blackbox_xai.projection.field import repulsion
+from blackbox_xai.projection.linear import principal_axes
+from blackbox_xai.projection.neighbours import blocks, nearest
+from blackbox_xai.protocols import FloatArray
+
+__all__ = ["TSNEProjection"]
+
+_MANY = 5000
+_EARLY, _EARLY_EXAGGERATION = 100, 12.0
+_NEW_NEIGHBOURS, _NEW_PERPLEXITY, _NEW_STEPS = 15, 5.0, 50
+_NEW_EXAGGERATION, _NEW_MOMENTUM, _NEW_MAX_STEP = 1.5, 0.5, 0.5
+
+
+class TSNEProjection(Projection):
+    """t-SNE in time linear in the rows, with places for new rows.
+
+    Parameters
+    ----------
+    perplexity : float, optional
+        Effective number of neighbours. None: 30, or 15 above 5,000 rows; never more than a third
+        of the rows.
+    n_iter : int, optional
+        Steps after the 100 of early exaggeration. None: 300, or 150 above 5,000 rows.
+    features : callable, optional
+        Turns inputs into rows of numbers; None uses the inputs.
+    standardize : bool
+        Divide numeric columns by their standard deviation.
+    random_state : int
+        Seed.
+    progress : bool or callable
+        True shows a bar on a terminal; a callable receives ``(done, total)``.
+
+    Attributes
+    ----------
+    embedding_, points_
+        As for all projections.
+
+    Notes
+    -----
+    Distances between groups, and the sizes of groups, are not meaningful on such a map.
+
+    References
+    ----------
+    L. van der Maaten and G. Hinton (2008), "Visualizing data using t-SNE", equations 1 to 5;
+    G. C. Linderman et al. (2019), "Fast interpolation-based t-SNE for improved visualization of
+    single-cell RNA-seq data" (repulsion by convolution); D. Kobak and P. Berens (2019) (start
+    from principal components).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(size=(40, 5)), 9 + rng.normal(size=(40, 5))])
+    >>> places = TSNEProjection(standardize=False).fit_transform(X)
+    >>> places.shape
+    (80, 2)
+    """
+
+    def __init__(
+        self,
+        *,
+        perplexity: float | None = None,
+        n_iter: int | None = None,
+        features: Any = None,
+        standardize: bool = True,
+        random_state: int = 0,
+        progress: bool | Progress = False,
+    ) -> None:
+        self.perplexity = perplexity
+        self.n_iter = n_iter
+        self.features = features
+        self.standardize = standardize
+        self.random_state = random_state
+        self.progress = progress
+
+    def _place(self, points: FloatArray, rng: np.random.Generator) -> FloatArray:
+        n = len(points)
+        wanted_steps = (300 if n <= _MANY else 150) if self.n_iter is None else self.n_iter
+        n_iter = check_int("n_iter", wanted_steps, minimum=1)
+        wanted = (30.0 if n <= _MANY else 15.0) if self.perplexity is None else self.perplexity
+        perplexity = max(min(check_positive("perplexity", wanted), (n - 1) / 3), 1.0)
+        k = min(int(3 * perplexity) + 1, n - 1)
+        graph = affinities(*nearest(points, points, k, skip_self=True), perplexity)
+        start = _start(points, rng)
+        report, close = self._reporter(_EARLY + n_iter)
+        try:
+            places = descend(
+                graph,
+                start,
+                n_iter=_EARLY,
+                exaggeration=_EARLY_EXAGGERATION,
+                momentum=0.8,
+                report=report,
+            )
+            places = descend(
+                graph, places, n_iter=n_iter, exaggeration=1.0, momentum=0.8, report=report
+            )
+        finally:
+            close()
+        self._field, _ = repulsion(places, margin=0.15)
+        return places
+
+    def _reporter(self, total: int) -> tuple[Callable[[], None], Callable[[], None]]:
+        show, close = progress_hook(self.progress, "t-SNE")
+        done = 0
+
+        def report() -> None:
+            nonlocal done
+            done += 1
+            show(done, total)
+
+        return report, close
+
+    def _place_new(self, points: FloatArray) -> FloatArray:
+        """Let each new row find its place among the fixed ones."""
+        k = min(_NEW_NEIGHBOURS, len(self.points_))
+        indices, distances = nearest(points, self.points_, k)
+        weights = perplexity_weights(distances, min(_NEW_PERPLEXITY, 0.9 * k))
+        places = np.empty((len(points), 2))
+        for block in blocks(len(points), 4 * k):
+            anchors = self.embedding_[indices[block].T]
+            attraction = weights[block].T[..., None]
+            here = _add_up(attraction * anchors)
+            step = np.zeros_like(here)
+            for _ in range(_NEW_STEPS):
+                gap = here - anchors
+                pull = _add_up(attraction * gap / (1 + (gap**2).sum(axis=2, keepdims=True)))
+                push_x, push_y, mass = self._field.at(here)
+                push = np.stack([push_x, push_y], axis=1) / np.maximum(mass, 1e-12)[:, None]
+                step = _NEW_MOMENTUM * step - (_NEW_EXAGGERATION * pull - push)
+                here = here + np.clip(step, -_NEW_MAX_STEP, _NEW_MAX_STEP)
+            places[block] = here
+        return places
+
+    def _reading(self) -> str:
+        return "t-SNE: neighbours can be read, distances between groups are not meaningful"
+
+
+def _add_up(parts: FloatArray) -> FloatArray:
+    """Sum over the first axis, one after the other, so that no row depends on its batch."""
+    total: FloatArray = parts[0].copy()
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def _start(points: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Principal components, shrunk to a standard deviation of 1e-4, with ties broken."""
+    axes, _ = principal_axes(points, int(rng.integers(2**31)))
+    start = points @ axes.T
+    start *= 1e-4 / max(float(start[:, 0].std()), 1e-300)
+    return start + 1e-7 * rng.normal(size=start.shape)

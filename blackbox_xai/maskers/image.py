@@ -159,7 +159,8 @@ class MaskedImage(Bound):
         if self.image.ndim == 3:
             change = change.sum(axis=0 if self.channels_first else 2)
         d = len(self.feature_names)
-        return np.bincount(self.labels.ravel(), weights=change.ravel(), minlength=d)
+        totals = np.bincount(self.labels.ravel(), weights=change.ravel(), minlength=d)
+        return totals.astype(np.float64)
 
     @cached_property
     def layout(self) -> ImageLayout:

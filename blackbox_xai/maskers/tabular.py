@@ -157,7 +157,8 @@ class MaskedRow(Bound):
             by_column[block.columns] = block.contrast(cells, self.fill_weights)
         if self.features is None:
             return by_column
-        return np.bincount(self.features, weights=by_column, minlength=len(self.feature_names))
+        d = len(self.feature_names)
+        return np.bincount(self.features, by_column, minlength=d).astype(np.float64)
 
     @cached_property
     def layout(self) -> TabularLayout:

@@ -13,6 +13,7 @@ __all__ = [
     "interval",
     "joined",
     "number",
+    "percent",
     "rest_label",
     "signed",
     "unit_label",
@@ -20,6 +21,7 @@ __all__ = [
 
 MISSING = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
+_JOINERS = "\u200c\u200d"
 _Z95 = 1.959963984540054
 
 
@@ -99,6 +101,17 @@ def unit_label(scale: str, output: str, link: str | None = None) -> str:
     return f"score of {output}" if scale == "score" else f"units of {output}"
 
 
+def percent(share: float) -> str:
+    """Return a share as a percentage with at most three digits.
+
+    Examples
+    --------
+    >>> percent(0.05), percent(0.6314), percent(1.0)
+    ('5 %', '63.1 %', '100 %')
+    """
+    return f"{100 * share:.3g} %"
+
+
 def rest_label(count: int) -> str:
     """Return the name of what is summed into one bar.
 
@@ -110,15 +123,24 @@ def rest_label(count: int) -> str:
     return f"{count:,} other feature{'s' * (count != 1)}"
 
 
-def clean_text(text: object) -> str:
+def clean_text(text: object, *, lines: bool = False) -> str:
     r"""Return ``text`` without characters that act instead of being seen.
+
+    Every blank becomes a space (with ``lines``, line ends stay); control characters, direction
+    marks and halves of characters become U+FFFD. Joiners stay: scripts and emoji need them.
 
     Examples
     --------
-    >>> clean_text("a\u202eb\x00c")
-    'a�b�c'
+    >>> clean_text("a\u202eb\x00c\u00a0d")
+    'a�b�c d'
     """
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+    return "".join(_seen(c, lines=lines) for c in str(text))
+
+
+def _seen(character: str, *, lines: bool) -> str:
+    if character.isprintable() or character in _JOINERS or (lines and character == "\n"):
+        return character
+    return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
 
 
 def cut_text(text: str, limit: int) -> str:

@@ -1,0 +1,372 @@
+"""One call that puts a model through everything the library can say about it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from blackbox_xai import _export
+from blackbox_xai._checks import check_choice, check_int, check_positive, shown
+from blackbox_xai._inputs import n_rows
+from blackbox_xai._plain import plain as plain_document
+from blackbox_xai.adapters import as_model
+from blackbox_xai.adapters.base import Adapter
+from blackbox_xai.errors import BudgetError, InputError, Interrupted, ModelError
+from blackbox_xai.explainers.base import LocalExplainer
+from blackbox_xai.ledger import Ledger
+from blackbox_xai.protocols import Masker
+from blackbox_xai.report.answers import answers, truth
+from blackbox_xai.report.case import Case, Findings, Guard, Halted, StageProgress, difference
+from blackbox_xai.report.defaults import choose_explainer, choose_masker
+from blackbox_xai.report.local import drivers, explained_rows
+from blackbox_xai.report.subject import assumptions, subject
+from blackbox_xai.report.verdict import verdict
+from blackbox_xai.report.wholes import data_map, surrogate, unusual
+
+__all__ = ["SECTIONS", "Audit", "audit"]
+
+_FORMAT = "blackbox_xai.audit/1"
+Stage = Callable[[Case, Findings], tuple[dict[str, Any] | None, Ledger]]
+_STAGES: dict[str, Stage] = {
+    "answers": answers,
+    "truth": truth,
+    "unusual": unusual,
+    "rows": explained_rows,
+    "drivers": drivers,
+    "map": data_map,
+    "surrogate": surrogate,
+}
+SECTIONS = tuple(_STAGES)
+_NEEDS_ROWS = ("drivers", "trust")
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What was found out about a model, as plain data; pages and tables are made from it.
+
+    Parameters
+    ----------
+    document : dict
+        Sections of the audit; only numbers, texts, lists and dictionaries.
+
+    Examples
+    --------
+    >>> import blackbox_xai as bx
+    >>> demo = bx.load_demo()
+    >>> model = bx.as_model(demo.model_path, output_names=demo.output_names)
+    >>> report = bx.audit(model, demo.x[:40], background=demo.background, sections=["answers"])
+    >>> report.document["ledger"]["total"]["rows"]
+    40
+    >>> Audit.from_json(report.to_json()).document == report.document
+    True
+    """
+
+    document: dict[str, Any] = field(repr=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every stage ran to its end."""
+        return not self.document["ledger"]["stopped"]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Titles of the cards that failed."""
+        return tuple(card["title"] for card in self.document["verdict"] if card["mark"] == "fail")
+
+    def to_json(self) -> str:
+        """Return JSON text; ``from_json`` reads it back. Numbers that are not finite are null."""
+        return json.dumps(self.document, ensure_ascii=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Audit:
+        """Read back what ``to_json`` wrote.
+
+        Raises
+        ------
+        InputError
+            When ``text`` is not JSON, or not an audit written by this library.
+        """
+        document = _export.parse_json(text)
+        if not isinstance(document, dict) or document.get("format") != _FORMAT:
+            raise InputError(f"text must be an audit of format {_FORMAT!r}.")
+        missing = [key for key in ("subject", "verdict", "ledger", "limits") if key not in document]
+        if missing:
+            raise InputError(f"text is not a whole audit: {shown(missing[0])} is missing.")
+        return cls(document)
+
+    def to_html(self) -> str:
+        """Return the report as one page of HTML that needs nothing beside it.
+
+        The same document gives the same bytes.
+        """
+        from blackbox_xai.report.html import render
+
+        return render(self.document)
+
+    def save(self, path: str | Path) -> None:
+        """Write to ``path``; the suffix decides: .html or .json.
+
+        Raises
+        ------
+        InputError
+            For another suffix.
+        """
+        target = Path(path)
+        kind = check_choice("path's suffix", target.suffix.lower(), (".html", ".json"))
+        text = self.to_html() if kind == ".html" else self.to_json()
+        target.write_bytes(text.encode("utf-8"))
+
+    def __repr__(self) -> str:
+        """Say in a few lines what was found."""
+        marks = {"pass": "✓", "fail": "✗", "warn": "!"}
+        total = self.document["ledger"]["total"]
+        cards = self.document["verdict"]
+        lines = [f"Audit: {total['rows']:,} model rows in {total['calls']:,} calls"]
+        lines += [f"  {marks[card['mark']]} {shown(card['title'])[1:-1]}" for card in cards]
+        return "\n".join(lines)
+
+
+def audit(
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    background: Any = None,
+    masker: Masker | None = None,
+    explainer: LocalExplainer | None = None,
+    n_explain: int = 24,
+    sections: Collection[str] | None = None,
+    skip: Collection[str] = (),
+    budget: int | None = None,
+    max_seconds: float | None = None,
+    random_state: int = 0,
+    n_jobs: int = 1,
+    progress: bool | StageProgress = False,
+    about: Mapping[str, Any] | None = None,
+) -> Audit:
+    """Put a model through everything this library can say about it.
+
+    Parameters
+    ----------
+    model : object
+        Anything ``as_model`` takes.
+    X : array, frame or list
+        Inputs that are audited, preferably none the model was fitted on.
+    y : sequence, optional
+        Their labels (names or positions of outputs) or true values.
+    background : array, frame or list, optional
+        Reference inputs: what hidden columns are filled from, and what usual rows look like.
+        Needed for tables.
+    masker : Masker, optional
+        How features are hidden. None: by the kind of data.
+    explainer : LocalExplainer, optional
+        Explains rows. None: Shapley values with standard errors.
+    n_explain : int
+        Rows explained: a random sample, and up to a third that are wrong or unusual.
+    sections : collection of str, optional
+        Sections to make, of ``SECTIONS``. None: all that the data allow.
+    skip : collection of str
+        Sections left out.
+    budget : int, optional
+        Model rows of all stages together, never exceeded; a stage that would is not run.
+    max_seconds : float, optional
+        Seconds after which the model is not asked any more.
+    random_state : int
+        Seed. The same seed gives the same document, but for its ``timing``.
+    n_jobs : int
+        Workers; -1 means all cores. The numbers do not depend on it.
+    progress : bool or callable
+        True shows a bar on a terminal; a callable receives ``(stage, done, total)``.
+    about : mapping, optional
+        What the report says of the subject: "title", "model", "data" (a name, or a mapping of
+        facts), "date", "command".
+
+    Returns
+    -------
+    Audit
+        When the budget or the time ends, or the model fails in a later stage, the sections made
+        until then, with ``complete`` False.
+
+    Raises
+    ------
+    InputError
+        When an argument cannot be used; nothing was sent.
+    BudgetError, ModelError
+        When not even ``X`` could be scored.
+    Interrupted
+        On Ctrl-C; ``partial`` holds the audit made until then, if any.
+
+    Examples
+    --------
+    >>> import blackbox_xai as bx
+    >>> demo = bx.load_demo()
+    >>> model = bx.as_model(demo.model_path, output_names=demo.output_names)
+    >>> report = bx.audit(
+    ...     model, demo.x, demo.y, background=demo.background, sections=["answers", "truth"]
+    ... )
+    >>> round(report.document["truth"]["correct"]["value"], 3)
+    0.942
+    """
+    wanted = _wanted(sections, skip)
+    adapter = as_model(model)
+    guard = _guarded(adapter, budget, max_seconds)
+    chosen = choose_masker(X, background, random_state) if masker is None else masker
+    why = choose_explainer(chosen, X, random_state) if explainer is None else explainer
+    show, close = _progress(progress)
+    case = Case(
+        model=guard,
+        inputs=X,
+        y=y,
+        background=background,
+        masker=chosen,
+        explainer=_affordable(why, guard, n_rows(X), n_explain),
+        n_explain=check_int("n_explain", n_explain, minimum=1),
+        n_jobs=n_jobs,
+        seed=check_int("random_state", random_state, minimum=0),
+        about=about or {},
+        progress=show,
+    )
+    try:
+        return _Course(case, guard).run(wanted)
+    finally:
+        close()
+
+
+def _wanted(sections: Collection[str] | None, skip: Collection[str]) -> list[str]:
+    for name in [*(sections or ()), *skip]:
+        check_choice("sections", name, SECTIONS)
+    chosen = set(SECTIONS if sections is None else sections) - set(skip)
+    if chosen - {"map", "unusual"}:
+        chosen.add("answers")
+    if chosen & set(_NEEDS_ROWS):
+        chosen.add("rows")
+    return [name for name in SECTIONS if name in chosen]
+
+
+def _guarded(adapter: Adapter, budget: int | None, max_seconds: float | None) -> Guard:
+    if budget is not None:
+        check_int("budget", budget, minimum=1)
+    if max_seconds is not None:
+        check_positive("max_seconds", max_seconds)
+    return Guard(adapter, max_rows=budget, max_seconds=max_seconds)
+
+
+def _affordable(explainer: LocalExplainer, guard: Guard, n: int, n_explain: int) -> LocalExplainer:
+    """Lower the explainer's own budget so that half of what is left explains all rows."""
+    if guard.max_rows is None or "budget" not in explainer.__dataclass_fields__:
+        return explainer
+    share = max((guard.max_rows - n) // 2, 0) // max(min(n_explain, n), 1)
+    own = getattr(explainer, "budget", None)
+    if own is not None and own <= share:
+        return explainer
+    changed: dict[str, Any] = {"budget": max(share, 1)}
+    return replace(explainer, **changed)
+
+
+def _progress(progress: bool | StageProgress) -> tuple[StageProgress, Callable[[], None]]:
+    if callable(progress):
+        return progress, lambda: None
+    if not progress:
+        return _silent, lambda: None
+    from tqdm.auto import tqdm
+
+    bar = tqdm(disable=None, leave=False)
+
+    def show(stage: str, done: int, total: int) -> None:
+        bar.set_description(stage, refresh=False)
+        bar.total, bar.n = total, done
+        bar.refresh()
+
+    return show, bar.close
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+class _Course:
+    """Runs stages one after another and keeps what each has found."""
+
+    def __init__(self, case: Case, guard: Guard) -> None:
+        self.case = case
+        self.guard = guard
+        self.found = Findings()
+        self.sections: dict[str, Any] = {}
+        self.stages: list[dict[str, Any]] = []
+        self.timing: list[dict[str, Any]] = []
+        self.stopped: list[dict[str, str]] = []
+        self.total = Ledger()
+
+    def run(self, wanted: list[str]) -> Audit:
+        """Run the stages; end early when nothing more can be asked."""
+        for name in wanted:
+            self.case.progress(name, 0, 1)
+            try:
+                self._stage(name)
+            except KeyboardInterrupt as error:
+                self.stopped.append({"stage": name, "why": "Interrupted."})
+                raise self._with_partial(Interrupted("Interrupted.")) from error
+            except (BudgetError, ModelError) as error:
+                if self.found.scores is None:
+                    raise
+                self.stopped.append({"stage": name, "why": str(error)})
+                if isinstance(error, ModelError):
+                    break
+            self.case.progress(name, 1, 1)
+        return Audit(self._document())
+
+    def _with_partial(self, error: Interrupted) -> Interrupted:
+        if self.found.scores is not None:
+            error.partial = [Audit(self._document())]
+        return error
+
+    def _stage(self, name: str) -> None:
+        before, began = self.guard.spent, time.perf_counter()
+        spent = None
+        try:
+            self.sections[name], spent = _STAGES[name](self.case, self.found)
+        except Halted as halted:
+            self.sections[name] = halted.section
+            raise halted.cause from None
+        finally:
+            if spent is None:
+                spent = difference(self.guard.spent, before)
+            self.total = self.total + spent
+            self.stages.append({"stage": name, **_counts(spent)})
+            seconds = time.perf_counter() - began
+            self.timing.append({"stage": name, "seconds": seconds, "in_model": spent.seconds})
+
+    def _document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "format": _FORMAT,
+            "title": str(self.case.about.get("title", "Audit of a black-box model")),
+            "subject": subject(self.case, self.found, self.guard.model),
+        }
+        document.update({name: part for name, part in self.sections.items() if part is not None})
+        document["ledger"] = {
+            "stages": self.stages,
+            "total": _counts(self.total),
+            "budget": self.guard.max_rows,
+            "max_seconds": self.guard.max_seconds,
+            "stopped": self.stopped,
+        }
+        document["limits"] = {
+            "assumptions": assumptions(self.case),
+            "warnings": self.found.warnings,
+            "command": str(self.case.about.get("command", "")),
+        }
+        document["verdict"] = verdict(document)
+        document["timing"] = {"stages": self.timing}
+        whole: dict[str, Any] = plain_document(document)
+        return whole
+
+
+def _counts(ledger: Ledger) -> dict[str, Any]:
+    """Return what a ledger counts; seconds stand under ``timing``, for they differ between runs."""
+    counts = ledger.to_dict()
+    counts.pop("seconds")
+    return counts

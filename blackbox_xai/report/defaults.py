@@ -1,0 +1,46 @@
+"""The masker and the explainer of an audit when the caller names none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from blackbox_xai._inputs import n_rows, row
+from blackbox_xai.explainers.base import LocalExplainer
+from blackbox_xai.explainers.shapley.classic import KernelShap
+from blackbox_xai.maskers.defaults import default_masker
+from blackbox_xai.protocols import Masker
+from blackbox_xai.report.local import take
+
+__all__ = ["choose_explainer", "choose_masker"]
+
+_FILLS = 50
+_PAIRS_PER_FEATURE = 2
+_MIN_PAIRS = 64
+
+
+def choose_masker(inputs: Any, background: Any, seed: int) -> Masker:
+    """Return a masker by the kind of data, with at most 50 rows to fill from.
+
+    Reference texts and images say what is usual; they do not fill what is hidden.
+    """
+    if background is None or not _is_table(inputs):
+        return default_masker(inputs)
+    n = n_rows(background)
+    if n > _FILLS:
+        drawn = np.random.default_rng(seed).choice(n, _FILLS, replace=False)
+        background = take(background, np.sort(drawn))
+    return default_masker(inputs, background)
+
+
+def _is_table(inputs: Any) -> bool:
+    return hasattr(inputs, "columns") or np.ndim(inputs[0]) == 1
+
+
+def choose_explainer(masker: Masker, inputs: Any, seed: int) -> LocalExplainer:
+    """Return Shapley values with enough coalitions for a standard error of every feature."""
+    masked = masker.bind(row(inputs, 0))
+    d, r = len(masked.feature_names), masked.n_fills
+    pairs = max(_PAIRS_PER_FEATURE * d, _MIN_PAIRS)
+    return KernelShap(budget=1 + r + 2 * r * pairs, random_state=seed)

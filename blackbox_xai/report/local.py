@@ -1,0 +1,196 @@
+"""Stages about single rows: which are explained, why they got their answers, what drives all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from blackbox_xai._inputs import is_pandas
+from blackbox_xai.errors import BudgetError, ModelError
+from blackbox_xai.ledger import Ledger
+from blackbox_xai.plotting.folding import order_by_size
+from blackbox_xai.plotting.local import output_unit
+from blackbox_xai.plotting.numbers import counted
+from blackbox_xai.plotting.overview import mean_size
+from blackbox_xai.protocols import FloatArray, IntArray
+from blackbox_xai.report.case import Case, Findings, Halted
+from blackbox_xai.report.rows import row_record
+from blackbox_xai.results import Explanation
+
+__all__ = ["drivers", "explained_rows", "pick_rows"]
+
+_LISTED = 20
+_SCATTERS = 3
+_SCATTER_POINTS = 200
+
+
+def pick_rows(
+    n: int, wanted: int, special: list[IntArray], rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Return rows to explain: a random sample, and rows that deserve a look.
+
+    Parameters
+    ----------
+    n : int
+        Rows there are.
+    wanted : int
+        Rows to choose.
+    special : list of ndarray of int
+        Rows that deserve a look, by kind, the most urgent first; at most a third is theirs.
+    rng : numpy.random.Generator
+        Draws the sample.
+
+    Returns
+    -------
+    sampled, picked : ndarray of int
+        Disjoint; the sample in rising order.
+
+    Examples
+    --------
+    >>> sampled, picked = pick_rows(10, 6, [np.array([3, 4, 5])], np.random.default_rng(0))
+    >>> len(sampled), picked.tolist()
+    (4, [3, 4])
+    """
+    wanted = min(wanted, n)
+    quota = wanted // (3 * len(special)) if special else 0
+    picked = list(dict.fromkeys(int(row) for rows in special for row in rows[:quota]))
+    if wanted == n:
+        return np.arange(n), np.empty(0, dtype=np.intp)
+    others = np.setdiff1d(np.arange(n), picked)
+    sampled = np.sort(rng.choice(others, size=wanted - len(picked), replace=False))
+    return sampled, np.array(picked, dtype=np.intp)
+
+
+def explained_rows(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
+    """Explain chosen rows.
+
+    Raises
+    ------
+    Halted
+        When this ends midway; it holds the section of the rows that were finished.
+    """
+    special = [] if found.wrong is None else [found.wrong]
+    if found.p_values is not None:
+        special.append(np.argsort(found.p_values, kind="stable"))
+    sampled, picked = pick_rows(case.n, case.n_explain, special, case.rng(2))
+    rows = np.concatenate([sampled, picked])
+    try:
+        done = case.explainer.explain_many(
+            case.model,
+            take(case.inputs, rows),
+            case.masker,
+            n_jobs=case.n_jobs,
+            progress=lambda done, total: case.progress("rows", done, total),
+        )
+    except (BudgetError, ModelError, KeyboardInterrupt) as error:
+        partial: list[Explanation | None] = getattr(error, "partial", [])
+        raise Halted(_kept(found, rows, sampled, partial), error) from error
+    cost = sum((explanation.cost for explanation in done), Ledger())
+    return _kept(found, rows, sampled, done), cost
+
+
+def _kept(
+    found: Findings,
+    rows: IntArray,
+    sampled: IntArray,
+    done: Sequence[Explanation | None],
+) -> dict[str, Any] | None:
+    """Keep what was finished and return its section."""
+    for row, explanation in zip(rows, done, strict=False):
+        if explanation is not None:
+            found.explanations[int(row)] = explanation
+    found.sampled = np.array([i for i in sampled if int(i) in found.explanations], np.intp)
+    return _section(found, [int(i) for i in rows if int(i) in found.explanations])
+
+
+def take(inputs: Any, rows: IntArray) -> Any:
+    """Return some rows in the form of ``inputs``."""
+    if is_pandas(inputs):
+        return inputs.iloc[rows]
+    if isinstance(inputs, list | tuple):
+        return [inputs[int(i)] for i in rows]
+    return inputs[rows]
+
+
+def _section(found: Findings, rows: list[int]) -> dict[str, Any] | None:
+    if not rows:
+        return None
+    records = []
+    for row in rows:
+        explanation = found.explanations[row]
+        record = row_record(explanation, explanation.output_index())
+        p_value = None if found.p_values is None else float(found.p_values[row])
+        true = {} if found.true is None else {"true": found.true[row]}
+        records.append({"row": row, **record, "p_value": p_value, **true})
+    return {"items": records, "sampled": [int(i) for i in found.sampled]}
+
+
+def drivers(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
+    """Average the sizes of attributions over the rows drawn at random; costs nothing."""
+    many = [found.explanations[int(row)] for row in found.sampled]
+    if len(many) < 2 or len({e.feature_names for e in many}) > 1:
+        return None, Ledger()
+    last = len(many[0].output_names) - 1
+    fixed = last if last < 2 else None
+    places = [e.output_index() if fixed is None else fixed for e in many]
+    values = np.stack([e.values[:, j] for e, j in zip(many, places, strict=True)])
+    mean, low, high = mean_size(values, case.rng(3))
+    order = order_by_size(mean)
+    unit = output_unit(many[0], last) if fixed is not None else _any_unit(many[0])
+    section: dict[str, Any] = {
+        "unit": unit,
+        "method": many[0].method,
+        "n": len(many),
+        "features": [
+            {
+                "name": many[0].feature_names[i],
+                "mean": float(mean[i]),
+                "low": float(low[i]),
+                "high": float(high[i]),
+            }
+            for i in order[:_LISTED]
+        ],
+        "rest": None,
+        "scatters": _scatters(many, values, order[:_SCATTERS]) if fixed is not None else [],
+    }
+    if len(order) > _LISTED:
+        hidden = order[_LISTED:]
+        section["rest"] = {"count": len(hidden), "mean": float(mean[hidden].sum())}
+    return section, Ledger()
+
+
+def _any_unit(explanation: Explanation) -> str:
+    """Return the unit when each row is explained for the output predicted for it."""
+    return output_unit(explanation, 0).replace(
+        explanation.output_names[0], "the output predicted for each row"
+    )
+
+
+def _scatters(
+    many: list[Explanation], values: FloatArray, features: IntArray
+) -> list[dict[str, Any]]:
+    """Return attributions of the leading features against their values, where they have one."""
+    charts = []
+    for feature in features:
+        cells = [_number(getattr(e.layout, "data", ()), int(feature)) for e in many]
+        points = [
+            [cell, float(phi)]
+            for cell, phi in zip(cells, values[:, feature], strict=True)
+            if cell is not None
+        ][:_SCATTER_POINTS]
+        if len(points) >= 3:
+            note = counted(len(points), "row")
+            charts.append({"name": many[0].feature_names[feature], "points": points, "note": note})
+    return charts
+
+
+def _number(data: tuple[Any, ...], at: int) -> float | None:
+    if at >= len(data):
+        return None
+    try:
+        number = float(data[at])
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None

@@ -22,7 +22,7 @@ from blackbox_xai.errors import InputError
 from blackbox_xai.projection.affinity import affinities, perplexity_weights
 from blackbox_xai.projection.descent import descend
 from blackbox_xai.projection.field import repulsion
-from blackbox_xai.projection.neighbours import nearest
+from blackbox_xai.points.neighbours import nearest
 from blackbox_xai.projection.scaling import place_by_distance
 
 ALL = (bx.PCAProjection, bx.MDSProjection, bx.TSNEProjection)

@@ -9,7 +9,7 @@ import numpy as np
 
 from blackbox_xai._checks import check_int
 from blackbox_xai.errors import InputError
-from blackbox_xai.projection.neighbours import blocks, squared_distances
+from blackbox_xai.points.neighbours import blocks, squared_distances
 from blackbox_xai.protocols import FloatArray, IntArray
 
 __all__ = ["MapQuality", "map_quality"]

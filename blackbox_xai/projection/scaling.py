@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blackbox_xai.projection.neighbours import blocks
+from blackbox_xai.points.neighbours import blocks
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["classical_scaling", "place_by_distance", "stochastic_scaling"]

@@ -14,7 +14,7 @@ from blackbox_xai.projection.base import Projection
 from blackbox_xai.projection.descent import descend
 from blackbox_xai.projection.field import repulsion
 from blackbox_xai.projection.linear import principal_axes
-from blackbox_xai.projection.neighbours import blocks, nearest
+from blackbox_xai.points.neighbours import blocks, nearest
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["TSNEProjection"]

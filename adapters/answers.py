@@ -11,7 +11,7 @@ from blackbox_xai._checks import shown
 from blackbox_xai.errors import AnswerError, InputError
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["check_names", "check_range", "check_scores", "one_line"]
+__all__ = ["as_matrix", "check_names", "check_range", "check_scores", "one_line"]
 
 
 def one_line(error: BaseException, limit: int) -> str:
@@ -73,7 +73,7 @@ def check_scores(
     AnswerError
         For labels, a wrong number of rows or outputs, or a score that is not finite.
     """
-    raw = _as_matrix(answer)
+    raw = as_matrix(answer)
     rows = range(start, start + n)
     if raw.ndim != 2 or raw.shape[0] != n or raw.shape[1] == 0:
         raise AnswerError(
@@ -98,8 +98,14 @@ def check_scores(
     return scores
 
 
-def _as_matrix(answer: Any) -> Any:
-    """Return ``answer`` as an array of numbers; a vector becomes one column."""
+def as_matrix(answer: Any) -> Any:
+    """Return ``answer`` as an array of numbers; a vector becomes one column.
+
+    Raises
+    ------
+    AnswerError
+        When it holds something else.
+    """
     try:
         raw = np.asarray(answer.toarray() if hasattr(answer, "tocsr") else answer)
     except (ValueError, TypeError, RuntimeError) as error:

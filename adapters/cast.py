@@ -124,7 +124,14 @@ def _numeric(cells: NDArray[Any], column: ColumnName, *, missing: bool) -> NDArr
     try:
         return np.array(values, dtype=np.int64 if whole else np.float64).reshape(flat.shape)
     except OverflowError:  # integers beyond 64 bits; as floats they meet the range check
-        return np.array([float(value) for value in values]).reshape(flat.shape)
+        return np.array([_as_float(value) for value in values]).reshape(flat.shape)
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
 
 
 def _cell_error(

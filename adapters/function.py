@@ -8,6 +8,7 @@ import numpy as np
 
 from blackbox_xai._checks import shown
 from blackbox_xai._inputs import copied
+from blackbox_xai.adapters.answers import as_matrix
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import AnswerError, InputError
 from blackbox_xai.protocols import Parallel, Scale
@@ -78,8 +79,8 @@ Pass its predict_proba or decision function instead of predict.
         self._classifier = hasattr(owner, "classes_") and not self._integers
 
     def _predict_batch(self, batch: Any) -> Any:
-        answer = np.asarray(self._function(copied(batch)))
-        if answer.size == len(answer) if answer.ndim else False:
+        answer = as_matrix(self._function(copied(batch)))
+        if answer.ndim == 2 and answer.shape[1] == 1:
             self._refuse_labels(answer)
         return answer
 

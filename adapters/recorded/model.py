@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai._checks import check_int
-from blackbox_xai._inputs import as_rows, n_rows, pick_rows
+from blackbox_xai._inputs import RowError, as_rows, n_rows, pick_rows
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.adapters.recorded.keys import row_keys
 from blackbox_xai.adapters.recorded.log import PredictionLog
@@ -209,6 +209,8 @@ class RecordedModel(Adapter):
         except StopIteration as stop:
             paid: Ledger = stop.value
             return paid + extra
+        except RowError as error:
+            raise RowError(error.sentence, places[error.row]) from None
         except PredictError as error:
             _renumber(error, keys, places)
             error.cost = error.cost + extra

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from blackbox_xai.adapters.function import CallableModel as CallableModel
     from blackbox_xai.adapters.onnx import OnnxModel as OnnxModel
     from blackbox_xai.adapters.recorded import RecordedModel as RecordedModel
+    from blackbox_xai.calibration.recalibration import recalibrate as recalibrate
+    from blackbox_xai.calibration.reliability import reliability as reliability
+    from blackbox_xai.calibration.risk import ErrorRisk as ErrorRisk
     from blackbox_xai.demo import load_demo as load_demo
     from blackbox_xai.explainers.lime import Lime as Lime
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from blackbox_xai.ood.autoencoder import AutoencoderDetector as AutoencoderDetector
     from blackbox_xai.ood.detector import OODDetector as OODDetector
     from blackbox_xai.ood.ensemble import EnsembleDetector as EnsembleDetector
+    from blackbox_xai.ood.gate import share_unlike as share_unlike
+    from blackbox_xai.ood.metrics import ood_metrics as ood_metrics
     from blackbox_xai.projection import ClassicalMDS as ClassicalMDS
     from blackbox_xai.projection import MDSProjection as MDSProjection
     from blackbox_xai.projection import MapQuality as MapQuality
@@ -61,6 +66,7 @@ _HOME = {
     "default_masker": "blackbox_xai.maskers.defaults",
     "DrawnFill": "blackbox_xai.maskers.fills",
     "EnsembleDetector": "blackbox_xai.ood.ensemble",
+    "ErrorRisk": "blackbox_xai.calibration.risk",
     "ExactShapley": "blackbox_xai.explainers.shapley.classic",
     "explanation_points": "blackbox_xai.projection",
     "Felzenszwalb": "blackbox_xai.maskers.segments",
@@ -78,13 +84,17 @@ _HOME = {
     "MeanFill": "blackbox_xai.maskers.fills",
     "Occlusion": "blackbox_xai.explainers.occlusion",
     "OnnxModel": "blackbox_xai.adapters.onnx",
+    "ood_metrics": "blackbox_xai.ood.metrics",
     "OODDetector": "blackbox_xai.ood.detector",
     "PCAProjection": "blackbox_xai.projection",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
     "Quickshift": "blackbox_xai.maskers.segments",
+    "recalibrate": "blackbox_xai.calibration.recalibration",
     "RecordedModel": "blackbox_xai.adapters.recorded",
+    "reliability": "blackbox_xai.calibration.reliability",
     "Rise": "blackbox_xai.explainers.rise",
     "Shapley": "blackbox_xai.explainers.shapley.engine",
+    "share_unlike": "blackbox_xai.ood.gate",
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",
     "SuperpixelGP": "blackbox_xai.explainers.superpixel_gp",

@@ -1,1 +1,7 @@
-"""Can the model's confidence be believed, and made believable?"""
+"""Can the model's confidence be believed, and can it be made believable?"""
+
+from blackbox_xai.calibration.recalibration import RecalibratedModel, recalibrate
+from blackbox_xai.calibration.reliability import Reliability, reliability
+from blackbox_xai.calibration.risk import ErrorRisk
+
+__all__ = ["ErrorRisk", "RecalibratedModel", "Reliability", "recalibrate", "reliability"]

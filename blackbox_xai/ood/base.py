@@ -94,9 +94,9 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         return p
 
     def _threshold(self, alpha: float) -> float:
-        """Return the highest calibration score that is not flagged at ``alpha``."""
-        passing = self.combined_[self._final(np.nextafter(self.combined_, np.inf)) > alpha]
-        return float(passing.max()) if len(passing) else 1.0
+        """Return the calibration score above which rows are flagged at ``alpha``, or inf."""
+        flagged = self._final(np.nextafter(self.combined_, np.inf)) <= alpha
+        return float(self.combined_[flagged].min()) if flagged.any() else np.inf
 
     def _scored(self, X: Any) -> tuple[FloatArray, FloatArray]:
         """Return the members' p-values ``(n, members)`` and their harmonic combination."""

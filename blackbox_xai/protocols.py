@@ -17,6 +17,7 @@ __all__ = [
     "Masker",
     "Model",
     "Parallel",
+    "PixelInput",
     "Scale",
 ]
 
@@ -104,6 +105,14 @@ class MaskedInput(Protocol):
 
     def inputs(self, batch: Any, n: int) -> Any:
         """Return the first ``n`` rows of ``batch`` in the form the model takes."""
+
+
+@runtime_checkable
+class PixelInput(Protocol):
+    """A bound image that can also be hidden pixel by pixel, whole or in part."""
+
+    def pixels(self) -> MaskedInput:
+        """Return the same image with each pixel a feature, row by row, ``height * width``."""
 
 
 @runtime_checkable

@@ -180,7 +180,8 @@ def _prior_root(distances: FloatArray, length: float, gram: FloatArray, n: int) 
     """Return a root of the prior covariance, scaled so that a row's effect has variance 1."""
     prior = np.exp(-distances / (2 * length**2)) + _NUGGET * np.eye(len(distances))
     variance = float((prior * gram).sum()) / max(n, 1)
-    root: FloatArray = np.linalg.cholesky(prior / max(variance, 1e-300))
+    scaled = prior / max(variance, 1e-300)
+    root = np.asarray(np.linalg.cholesky(scaled), dtype=np.float64)
     return root
 
 

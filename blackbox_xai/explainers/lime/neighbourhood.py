@@ -67,9 +67,9 @@ def judged(surrogate: Surrogate, scores: FloatArray) -> tuple[Attribution, list[
         )
     if surrogate.share_near < _FEW_NEAR:
         warned.append(
-            f"Only {surrogate.share_near:.2%} of the samples keep half of the input: this surrogate "
-            "describes the model as a whole, seen from this input, not its neighbourhood. "
-            "Lower kernel_width, or sample around the input."
+            f"Only {surrogate.share_near:.2%} of the samples keep half of the input: this "
+            "surrogate describes the model as a whole, seen from this input, not its "
+            "neighbourhood. Lower kernel_width, or sample around the input."
         )
     diagnostics = {
         "r2": surrogate.r2.tolist(),

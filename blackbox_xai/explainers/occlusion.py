@@ -2,70 +2,299 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox_xai._checks import check_int
+from blackbox_xai._checks import check_int, shown
+from blackbox_xai.coalitions.boxes import cover, hidden_by, sliding_boxes, split, tiles
+from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.protocols import BoolArray, FloatArray, MaskedInput
+from blackbox_xai.layouts import ImageLayout
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput, PixelInput
 from blackbox_xai.results import Attribution
 from blackbox_xai.values import Query, Steps, ValueFunction
 
 __all__ = ["Occlusion"]
 
+_BLOCK = 64
+_FIRST_TILES = 4
+_SMALLEST_TILE = 8
+
+Groups = Mapping[str, Sequence[str | int]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Occlusion(LocalExplainer):
-    """Attribution of a feature: the drop of the score when it is hidden."""
+    """The drop of the score when a part of the input is hidden.
 
-    windows: tuple[int, ...] = (1,)
+    Parameters
+    ----------
+    windows : int or sequence of int, optional
+        On images, sides of square windows that slide over the pixels; elsewhere, numbers of
+        neighbouring features that are hidden together (n-grams of a text). The drop of a pixel or
+        feature is the mean over all windows that cover it. None: each feature by itself.
+    stride : int, optional
+        Distance between windows. None: half a window on images, 1 elsewhere.
+    groups : mapping of str to sequence, optional
+        Features, by name or position, that are hidden together, such as columns that belong
+        together; features in no group are hidden by themselves. A feature's value is the mean
+        over its groups, and the drop of each group is in ``diagnostics["groups"]``.
+    adaptive : bool
+        Cut the input into 4 parts along each side, then halve again and again those with the
+        largest effect, until ``budget`` is spent or parts have the size of the smallest window
+        (8 pixels, or one feature). The value of a feature is the drop of its smallest part.
+    budget : int, optional
+        Model rows spent at most. Needed for ``adaptive``; otherwise a plan that needs more is
+        refused before it starts.
+
+    Notes
+    -----
+    A drop is the score of the input minus the score with the part hidden, as the mean over fills.
+    With several fills ``std_err`` is the standard error over fills, which are taken as draws.
+    ``base`` is the score with everything hidden; drops add up to ``scores - base`` for additive
+    models only. Windows give a ``heatmap``, and ``values`` are its means over the segments.
+
+    References
+    ----------
+    Zeiler and Fergus (2014), Visualizing and Understanding Convolutional Networks, section 4.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> def good(texts):
+    ...     return np.array([2.0 * ("very good" in text) for text in texts])
+    >>> why = Occlusion(windows=2).explain(good, "a very good day", bx.TextMasker())
+    >>> dict(zip(why.feature_names, why.values[:, 0].tolist()))
+    {'a': 2.0, 'very': 2.0, 'good': 2.0, 'day': 2.0}
+    >>> Occlusion().explain(good, "a very good day", bx.TextMasker()).values[:, 0].tolist()
+    [0.0, 2.0, 2.0, 0.0]
+    """
+
+    windows: int | Sequence[int] | None = None
+    stride: int | None = None
+    groups: Groups | None = None
+    adaptive: bool = False
+    budget: int | None = None
 
     def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
-        hidden = np.vstack([feature_windows(v.n_features, size) for size in self.windows])
-        drops, std_err = yield from drops_when_hidden(v, hidden)
+        del rng  # nothing is drawn
+        full = (yield Query(np.ones((1, v.n_features), dtype=bool)))[0]
         base = (yield Query(np.zeros((1, v.n_features), dtype=bool)))[0]
-        cover = hidden / hidden.sum(axis=0)
-        return Attribution(
-            values=cover.T @ drops,
-            base=base,
-            std_err=None if std_err is None else np.sqrt((cover**2).T @ std_err**2),
-            diagnostics={"n_windows": len(hidden)},
-        )
+        if self.groups is not None:
+            return (yield from self._grouped(v, full, base))
+        field = _Field.of(v, by_pixel=self.windows is not None or self.adaptive)
+        if self.adaptive:
+            boxes, drops = yield from self._refine(v, field, full)
+            return field.attribution(boxes, drops, base, leaves=True)
+        boxes = self._boxes(field)
+        self._afford(v, len(boxes) * v.n_fills)
+        drops = yield from _drops(v, field, boxes, full)
+        return field.attribution(boxes, drops, base, leaves=False)
+
+    def _sizes(self) -> tuple[int, ...]:
+        if self.windows is None:
+            return ()
+        return (self.windows,) if isinstance(self.windows, int) else tuple(self.windows)
+
+    def _boxes(self, field: _Field) -> IntArray:
+        height, width = field.shape
+        boxes = []
+        for size in self._sizes() or (1,):
+            stride = self.stride or (max(size // 2, 1) if field.view is not None else 1)
+            boxes.append(sliding_boxes(height, width, size, stride))
+        return np.concatenate(boxes)
+
+    def _afford(self, v: ValueFunction, rows: int) -> None:
+        left = v.budget_left
+        if left is not None and rows > left:
+            raise BudgetError(
+                f"Occlusion needs {rows} more model rows (parts times fills), but {left} of the "
+                f"budget of {v.budget} are left. Raise budget, take larger windows or strides, a "
+                "coarser masker, or adaptive=True."
+            )
+
+    def _grouped(self, v: ValueFunction, full: FloatArray, base: FloatArray) -> Steps[Attribution]:
+        names, hidden = _membership(self.groups or {}, v.masked.feature_names)
+        self._afford(v, len(hidden) * v.n_fills)
+        drops = yield from _hidden_drops(v, hidden, full)
+        share = hidden / hidden.sum(axis=0)
+        values, std_err = _over_fills(np.einsum("md,mrk->rdk", share, drops), v.masked.fill_weights)
+        mean = np.einsum("mrk,r->mk", drops, v.masked.fill_weights)
+        by_group = dict(zip(names, mean.tolist(), strict=True))
+        return Attribution(values, base, std_err, {"n_parts": len(hidden), "groups": by_group})
+
+    def _refine(
+        self, v: ValueFunction, field: _Field, full: FloatArray
+    ) -> Steps[tuple[IntArray, FloatArray]]:
+        smallest = min(self._sizes(), default=_SMALLEST_TILE if field.view is not None else 1)
+        top, r = int(np.argmax(full)), v.n_fills
+        boxes = tiles(*field.shape, _FIRST_TILES)
+        self._afford(v, len(boxes) * r)
+        drops = yield from _drops(v, field, boxes, full)
+        left = (v.budget_left or 0) // r
+        while True:
+            effect = np.abs(drops[:, :, top] @ v.masked.fill_weights)
+            chosen, parts = _worth_splitting(boxes, effect, smallest, left)
+            if not parts:
+                return boxes, drops
+            found = yield from _drops(v, field, np.concatenate(parts), full)
+            left -= len(found)
+            stay = np.setdiff1d(np.arange(len(boxes)), chosen)
+            boxes = np.concatenate([boxes[stay], *parts])
+            drops = np.concatenate([drops[stay], found])
+
+    def _max_rows(self) -> int | None:
+        return self.budget
 
     def _check(self) -> None:
         super()._check()
-        for size in self.windows:
+        for size in self._sizes():
             check_int("windows", size, minimum=1)
+        if self.windows is not None and not self._sizes():
+            raise InputError("windows must hold at least one size, or be None.")
+        if self.stride is not None:
+            check_int("stride", self.stride, minimum=1)
+        if self.budget is not None:
+            check_int("budget", self.budget, minimum=2, hint="The input itself is one row.")
+        elif self.adaptive:
+            raise InputError("adaptive=True refines until budget is spent; give a budget.")
+        if self.groups is not None and (self.windows is not None or self.adaptive):
+            raise InputError("groups say what is hidden together; leave windows and adaptive out.")
 
 
-def feature_windows(d: int, size: int) -> BoolArray:
-    """All runs of ``size`` neighbouring features, shape ``(m, d)``; True where hidden."""
-    size = min(size, d)
-    starts = np.arange(d - size + 1)[:, None]
-    at = np.arange(d)
-    return np.asarray((at >= starts) & (at < starts + size), dtype=bool)
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """The grid of places that boxes lie on: pixels of an image, or features in a line."""
+
+    shape: tuple[int, int]
+    labels: IntArray
+    n_features: int
+    fill_weights: FloatArray
+    view: MaskedInput | None
+
+    @classmethod
+    def of(cls, v: ValueFunction, *, by_pixel: bool) -> _Field:
+        layout = v.masked.layout
+        if by_pixel and isinstance(v.masked, PixelInput) and isinstance(layout, ImageLayout):
+            height, width = layout.labels.shape
+            view = v.masked.pixels()
+            flat = layout.labels.ravel()
+            return cls((height, width), flat, v.n_features, v.masked.fill_weights, view)
+        line = np.arange(v.n_features)
+        return cls((1, v.n_features), line, v.n_features, v.masked.fill_weights, None)
+
+    def attribution(
+        self, boxes: IntArray, drops: FloatArray, base: FloatArray, *, leaves: bool
+    ) -> Attribution:
+        """Spread the drops ``(m, r, k)`` of boxes over the places they cover."""
+        counts = np.maximum(cover(boxes, *self.shape), 1)
+        m, r, k = drops.shape
+        maps = np.zeros((self.shape[0] * self.shape[1], r * k))
+        flat = drops.reshape(m, r * k)
+        for a in range(0, m, _BLOCK):
+            hidden = hidden_by(boxes[a : a + _BLOCK], *self.shape)
+            maps += hidden.T.astype(np.float64) @ flat[a : a + _BLOCK]
+        maps /= counts[:, None]
+        inside = self.labels >= 0
+        sizes = np.bincount(self.labels[inside], minlength=self.n_features)
+        by_feature = np.zeros((self.n_features, r * k))
+        np.add.at(by_feature, self.labels[inside], maps[inside])
+        by_feature /= np.maximum(sizes, 1)[:, None]
+        per_fill = by_feature.reshape(-1, r, k).transpose(1, 0, 2)
+        values, std_err = _over_fills(per_fill, self.fill_weights)
+        heatmap = None
+        if self.view is not None:
+            heatmap = np.einsum("prk,r->pk", maps.reshape(-1, r, k), self.fill_weights)
+            heatmap = heatmap.reshape(*self.shape, k)
+        diagnostics = (
+            {"n_parts": m, "smallest_part": _smallest(boxes)} if leaves else {"n_parts": m}
+        )
+        return Attribution(values, base, std_err, diagnostics, heatmap)
 
 
-def drops_when_hidden(
-    v: ValueFunction, hidden: BoolArray
-) -> Steps[tuple[FloatArray, FloatArray | None]]:
-    """Score of the whole input minus the score with each part hidden, shape ``(m, k)``.
+def _smallest(boxes: IntArray) -> int:
+    """Return the number of places in the smallest box."""
+    return int(((boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])).min())
 
-    Rows whose hidden features do not differ from the fill are not sent: their drop is 0. With
-    several fills the second part holds the standard error over fills.
+
+def _worth_splitting(
+    boxes: IntArray, effect: FloatArray, smallest: int, affordable: int
+) -> tuple[list[int], list[IntArray]]:
+    """Return which boxes to split, at most a quarter, those of largest effect, and their parts."""
+    chosen: list[int] = []
+    parts: list[IntArray] = []
+    for i in np.argsort(-effect, kind="stable"):
+        halves = split(boxes[i], smallest)
+        if len(halves) == 1:
+            continue
+        if len(halves) > affordable or len(chosen) >= max(len(boxes) // 4, 1):
+            break
+        chosen.append(int(i))
+        parts.append(halves)
+        affordable -= len(halves)
+    return chosen, parts
+
+
+def _drops(v: ValueFunction, field: _Field, boxes: IntArray, full: FloatArray) -> Steps[FloatArray]:
+    """Return the drop when each box is hidden by each fill, shape ``(m, r, k)``."""
+    if field.view is None:
+        return (yield from _hidden_drops(v, hidden_by(boxes, *field.shape), full))
+    r, parts = v.n_fills, []
+    for a in range(0, len(boxes), _BLOCK):
+        kept = ~hidden_by(boxes[a : a + _BLOCK], *field.shape)
+        fills = np.tile(np.arange(r), len(kept))
+        scores = yield Query(np.repeat(kept, r, axis=0), fills, field.view)
+        parts.append((full - scores).reshape(len(kept), r, -1))
+    return np.concatenate(parts)
+
+
+def _hidden_drops(v: ValueFunction, hidden: BoolArray, full: FloatArray) -> Steps[FloatArray]:
+    """Return the drop when each set of features is hidden by each fill, shape ``(m, r, k)``.
+
+    Rows whose hidden features do not differ from the fill are not sent: their drop is 0.
     """
-    full = (yield Query(np.ones((1, v.n_features), dtype=bool)))[0]
-    masked: MaskedInput = v.masked
-    changes = hidden.astype(np.float32) @ masked.varies.T.astype(np.float32) > 0
+    changes = hidden.astype(np.float32) @ v.masked.varies.T.astype(np.float32) > 0
     part, fill = np.nonzero(changes)
     drops = np.zeros((*changes.shape, len(full)))
     if len(part):
         drops[part, fill] = full - (yield Query(~hidden[part], fill))
-    weights = masked.fill_weights
-    mean = np.einsum("mrk,r->mk", drops, weights)
+    return drops
+
+
+def _over_fills(per_fill: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+    """Return mean and standard error over fills of values ``(r, d, k)``."""
+    mean = np.einsum("rdk,r->dk", per_fill, weights)
     if len(weights) == 1:
         return mean, None
-    spread = np.einsum("mrk,r->mk", (drops - mean[:, None]) ** 2, weights)
-    n_eff = 1 / (weights**2).sum()
-    return mean, np.sqrt(spread / max(n_eff - 1, 1e-9))
+    spread = np.einsum("rdk,r->dk", (per_fill - mean) ** 2, weights)
+    n_effective = 1 / (weights**2).sum()
+    return mean, np.sqrt(spread / max(n_effective - 1, 1e-9))
+
+
+def _membership(groups: Groups, names: tuple[str, ...]) -> tuple[list[str], BoolArray]:
+    """Return the names of the groups and which features they hide, lone features included."""
+    place = {name: j for j, name in enumerate(names)}
+    labels, rows = [], []
+    for group, members in groups.items():
+        row = np.zeros(len(names), dtype=bool)
+        for member in [members] if isinstance(members, str) else members:
+            j = place.get(member, member) if isinstance(member, str) else member
+            whole = isinstance(j, int | np.integer) and not isinstance(j, bool)
+            if not whole or not 0 <= int(j) < len(names):
+                raise InputError(
+                    f"groups[{group!r}] has the unknown feature {shown(member)}; features are "
+                    f"{shown(names, 120)}."
+                )
+            row[int(j)] = True
+        if not row.any():
+            raise InputError(f"groups[{group!r}] is empty; name at least one feature.")
+        labels.append(str(group))
+        rows.append(row)
+    grouped = np.any(rows, axis=0) if rows else np.zeros(len(names), dtype=bool)
+    for j in np.flatnonzero(~grouped):
+        labels.append(names[j])
+        rows.append(np.arange(len(names)) == j)
+    return labels, np.array(rows)

@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox_xai._checks import shown
 from blackbox_xai.errors import AnswerError, InputError
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["as_matrix", "check_names", "check_range", "check_scores", "one_line"]
+__all__ = ["as_numbers", "check_names", "check_range", "check_scores", "one_line"]
 
 
 def one_line(error: BaseException, limit: int) -> str:
@@ -73,11 +74,12 @@ def check_scores(
     AnswerError
         For labels, a wrong number of rows or outputs, or a score that is not finite.
     """
-    raw = as_matrix(answer)
+    given = as_numbers(answer)
+    raw = given[:, None] if given.ndim == 1 else given
     rows = range(start, start + n)
     if raw.ndim != 2 or raw.shape[0] != n or raw.shape[1] == 0:
         raise AnswerError(
-            f"The model returned scores of shape {np.shape(answer)} for {n} rows; "
+            f"The model returned scores of shape {given.shape} for {n} rows; "
             f"expected ({n},) or ({n}, k).",
             rows,
         )
@@ -98,8 +100,8 @@ def check_scores(
     return scores
 
 
-def as_matrix(answer: Any) -> Any:
-    """Return ``answer`` as an array of numbers; a vector becomes one column.
+def as_numbers(answer: Any) -> NDArray[Any]:
+    """Return ``answer`` as an array of numbers.
 
     Raises
     ------
@@ -117,4 +119,4 @@ def as_matrix(answer: Any) -> Any:
             f"The model returned {shown(raw.ravel()[:3].tolist())} of type {raw.dtype}, "
             "not scores. Pass its predict_proba or decision function instead of predict."
         )
-    return raw[:, None] if raw.ndim == 1 else raw
+    return raw

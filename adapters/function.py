@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blackbox_xai._checks import shown
+from blackbox_xai._checks import check_choice, shown
 from blackbox_xai._inputs import copied
-from blackbox_xai.adapters.answers import as_matrix
+from blackbox_xai.adapters.answers import as_numbers
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import AnswerError, InputError
 from blackbox_xai.protocols import Parallel, Scale
@@ -39,7 +40,7 @@ class CallableModel(Adapter):
     Raises
     ------
     InputError
-        When ``function`` cannot be called.
+        When ``function`` cannot be called, or a setting cannot be used.
 
     Examples
     --------
@@ -73,18 +74,19 @@ Pass its predict_proba or decision function instead of predict.
             classes = getattr(owner, "classes_", None)
             if output_names is None and isinstance(classes, np.ndarray):
                 output_names = classes
+        check_choice("parallel", parallel, ("threads", "processes"))
         super().__init__(output_names=output_names, scale=scale, batch_size=batch_size)
         self.parallel = parallel
         self._function = function
         self._classifier = hasattr(owner, "classes_") and not self._integers
 
     def _predict_batch(self, batch: Any) -> Any:
-        answer = as_matrix(self._function(copied(batch)))
-        if answer.ndim == 2 and answer.shape[1] == 1:
+        answer = as_numbers(self._function(copied(batch)))
+        if answer.ndim and answer.size == len(answer):
             self._refuse_labels(answer)
         return answer
 
-    def _refuse_labels(self, answer: Any) -> None:
+    def _refuse_labels(self, answer: NDArray[Any]) -> None:
         """Say so when one column of answers holds classes, not scores."""
         whole = answer.dtype.kind in "iub" and not self._integers
         if whole or (self._classifier and answer.dtype.kind == "f" and _is_whole(answer)):
@@ -95,5 +97,5 @@ Pass its predict_proba or decision function instead of predict.
             )
 
 
-def _is_whole(answer: Any) -> bool:
+def _is_whole(answer: NDArray[Any]) -> bool:
     return bool((answer == np.rint(answer)).all())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from blackbox_xai import _export
 from blackbox_xai._checks import check_choice, check_int, check_positive, shown
 from blackbox_xai._inputs import n_rows
+from blackbox_xai._parallel import Progress, progress_hook
 from blackbox_xai._plain import plain as plain_document
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
@@ -24,6 +25,7 @@ from blackbox_xai.report.case import Case, Findings, Guard, Halted, StageProgres
 from blackbox_xai.report.defaults import choose_explainer, choose_masker
 from blackbox_xai.report.local import drivers, explained_rows
 from blackbox_xai.report.subject import assumptions, subject
+from blackbox_xai.report.trust import trust
 from blackbox_xai.report.verdict import verdict
 from blackbox_xai.report.wholes import data_map, surrogate, unusual
 
@@ -39,6 +41,7 @@ _STAGES: dict[str, Stage] = {
     "drivers": drivers,
     "map": data_map,
     "surrogate": surrogate,
+    "trust": trust,
 }
 SECTIONS = tuple(_STAGES)
 _NEEDS_ROWS = ("drivers", "trust")
@@ -138,6 +141,7 @@ def audit(
     background: Any = None,
     masker: Masker | None = None,
     explainer: LocalExplainer | None = None,
+    feature_names: Sequence[str] | None = None,
     n_explain: int = 24,
     sections: Collection[str] | None = None,
     skip: Collection[str] = (),
@@ -165,6 +169,8 @@ def audit(
         How features are hidden. None: by the kind of data.
     explainer : LocalExplainer, optional
         Explains rows. None: Shapley values with standard errors.
+    feature_names : sequence of str, optional
+        Names of the columns of an array.
     n_explain : int
         Rows explained: a random sample, and up to a third that are wrong or unusual.
     sections : collection of str, optional
@@ -214,8 +220,8 @@ def audit(
     wanted = _wanted(sections, skip)
     adapter = as_model(model)
     guard = _guarded(adapter, budget, max_seconds)
-    chosen = choose_masker(X, background, random_state) if masker is None else masker
-    why = choose_explainer(chosen, X, random_state) if explainer is None else explainer
+    chosen = masker or choose_masker(X, background, feature_names, random_state)
+    why = explainer or choose_explainer(chosen, X, random_state)
     show, close = _progress(progress)
     case = Case(
         model=guard,
@@ -223,6 +229,7 @@ def audit(
         y=y,
         background=background,
         masker=chosen,
+        feature_names=None if feature_names is None else tuple(feature_names),
         explainer=_affordable(why, guard, n_rows(X), n_explain),
         n_explain=check_int("n_explain", n_explain, minimum=1),
         n_jobs=n_jobs,
@@ -267,21 +274,34 @@ def _affordable(explainer: LocalExplainer, guard: Guard, n: int, n_explain: int)
     return replace(explainer, **changed)
 
 
+class _Bars:
+    """A bar on the terminal for each stage, one after another."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+        self.close: Callable[[], None] = lambda: None
+        self.show: Progress = lambda _done, _total: None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show how far a stage is."""
+        if stage != self.stage:
+            self.end()
+            self.stage = stage
+            self.show, self.close = progress_hook(True, stage)
+        self.show(done, total)
+
+    def end(self) -> None:
+        """Take the last bar away."""
+        self.close()
+
+
 def _progress(progress: bool | StageProgress) -> tuple[StageProgress, Callable[[], None]]:
     if callable(progress):
         return progress, lambda: None
     if not progress:
         return _silent, lambda: None
-    from tqdm.auto import tqdm
-
-    bar = tqdm(disable=None, leave=False)
-
-    def show(stage: str, done: int, total: int) -> None:
-        bar.set_description(stage, refresh=False)
-        bar.total, bar.n = total, done
-        bar.refresh()
-
-    return show, bar.close
+    bars = _Bars()
+    return bars, bars.end
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

@@ -41,6 +41,8 @@ class Case:
         How features are hidden.
     explainer : LocalExplainer
         Explains rows.
+    feature_names : tuple of str, optional
+        Names of the columns of an array.
     n_explain : int
         Rows explained.
     n_jobs : int
@@ -59,6 +61,7 @@ class Case:
     background: Any
     masker: Masker
     explainer: LocalExplainer
+    feature_names: tuple[str, ...] | None
     n_explain: int
     n_jobs: int
     seed: int

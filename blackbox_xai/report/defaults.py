@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from blackbox_xai._inputs import n_rows, row
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.explainers.shapley.classic import KernelShap
 from blackbox_xai.maskers.defaults import default_masker
+from blackbox_xai.maskers.tabular import TabularMasker
 from blackbox_xai.protocols import Masker
 from blackbox_xai.report.local import take
 
@@ -20,7 +22,9 @@ _PAIRS_PER_FEATURE = 2
 _MIN_PAIRS = 64
 
 
-def choose_masker(inputs: Any, background: Any, seed: int) -> Masker:
+def choose_masker(
+    inputs: Any, background: Any, feature_names: Sequence[str] | None, seed: int
+) -> Masker:
     """Return a masker by the kind of data, with at most 50 rows to fill from.
 
     Reference texts and images say what is usual; they do not fill what is hidden.
@@ -31,6 +35,8 @@ def choose_masker(inputs: Any, background: Any, seed: int) -> Masker:
     if n > _FILLS:
         drawn = np.random.default_rng(seed).choice(n, _FILLS, replace=False)
         background = take(background, np.sort(drawn))
+    if feature_names is not None:
+        return TabularMasker(background, feature_names=feature_names)
     return default_masker(inputs, background)
 
 

@@ -49,7 +49,7 @@ def subject(case: Case, found: Findings, adapter: Adapter) -> dict[str, Any]:
             **_stated(case.about, "model"),
         },
         "data": {
-            **_inputs_facts(case.inputs),
+            **_inputs_facts(case),
             "labels": case.y is not None,
             "reference_rows": None if case.background is None else n_rows(case.background),
             **_stated(case.about, "data"),
@@ -72,7 +72,8 @@ def _stated(about: Mapping[str, Any], key: str) -> dict[str, Any]:
     return facts
 
 
-def _inputs_facts(inputs: Any) -> dict[str, Any]:
+def _inputs_facts(case: Case) -> dict[str, Any]:
+    inputs = case.inputs
     facts: dict[str, Any] = {"rows": n_rows(inputs)}
     if hasattr(inputs, "columns"):
         names = [str(name) for name in inputs.columns]
@@ -83,7 +84,8 @@ def _inputs_facts(inputs: Any) -> dict[str, Any]:
         return {**facts, "kind": "texts", "characters": [min(lengths), max(lengths)]}
     shape = list(np.shape(first))
     if len(shape) == 1:
-        return {**facts, "kind": "table", "columns": [], "width": shape[0]}
+        names = list(case.feature_names or ())
+        return {**facts, "kind": "table", "columns": names[:_MAX_COLUMNS], "width": shape[0]}
     return {**facts, "kind": "images", "shape": shape}
 
 

@@ -6,7 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,6 +43,9 @@ class LocalExplainer(ABC):
         Seed. Input ``i`` of a call has a generator of its own, so results do not depend on
         ``n_jobs``, on the batch size, or on which inputs are explained beside it.
     """
+
+    efficient: ClassVar[bool] = False
+    """Whether attributions and base are promised to add up to the score."""
 
     random_state: int = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class ExactShapley(LocalExplainer):
     array([ 3., -2.])
     """
 
+    efficient: ClassVar[bool] = True
+
     max_features: int = 16
 
     def _check(self) -> None:
@@ -88,6 +90,8 @@ class _GridShapley(LocalExplainer):
         Model rows for one input. None: those of 2,048 coalitions and two for each feature.
     random_state : int
     """
+
+    efficient: ClassVar[bool] = True
 
     budget: int | None = None
 

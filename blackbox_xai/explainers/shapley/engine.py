@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -67,6 +67,8 @@ class Shapley(LocalExplainer):
     >>> why.cost.rows <= 10_000
     True
     """
+
+    efficient: ClassVar[bool] = True
 
     budget: int | None = None
     link: Any = "identity"

@@ -2,6 +2,7 @@
 
 from blackbox_xai.surrogates.fidelity import Curve, Fidelity, LeafFidelity
 from blackbox_xai.surrogates.rules import Rules
+from blackbox_xai.surrogates.stability import Stability
 from blackbox_xai.surrogates.tree import SurrogateTree
 
-__all__ = ["Curve", "Fidelity", "LeafFidelity", "Rules", "SurrogateTree"]
+__all__ = ["Curve", "Fidelity", "LeafFidelity", "Rules", "Stability", "SurrogateTree"]

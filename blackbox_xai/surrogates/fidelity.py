@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, IntArray, Scale
 
 __all__ = ["Curve", "Fidelity", "LeafFidelity", "agreement", "explained", "measure"]
@@ -166,8 +165,6 @@ class Fidelity:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        from dataclasses import asdict
-
         return {**asdict(self), "gap": self.gap}
 
     def __str__(self) -> str:
@@ -204,7 +201,6 @@ def measure(
     how: str,
     rng: np.random.Generator,
     leaf_of: IntArray | None = None,
-    n_leaves: int = 0,
     leaf_values: FloatArray | None = None,
 ) -> Fidelity:
     """Measure how ``said`` stands in for ``scores``, both ``(n, k)``."""
@@ -221,7 +217,7 @@ def measure(
         )
     leaves: tuple[LeafFidelity, ...] = ()
     if leaf_of is not None and leaf_values is not None:
-        leaves = _by_leaf(scores, said, leaf_of, n_leaves, leaf_values, scale, rng)
+        leaves = _by_leaf(scores, said, leaf_of, leaf_values, scale, rng)
     equal = None if labels is None or said_labels is None else (labels == said_labels)
     return Fidelity(
         r2=pooled,
@@ -268,14 +264,13 @@ def _by_leaf(
     scores: FloatArray,
     said: FloatArray,
     leaf_of: IntArray,
-    n_leaves: int,
     leaf_values: FloatArray,
     scale: Scale,
     rng: np.random.Generator,
 ) -> tuple[LeafFidelity, ...]:
     deviation = float(np.sqrt(((scores - scores.mean(axis=0)) ** 2).sum(axis=1).mean()))
     table = []
-    for leaf in range(n_leaves):
+    for leaf in range(len(leaf_values)):
         rows = np.flatnonzero(leaf_of == leaf)
         f, g = scores[rows], said[rows]
         if not len(rows):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
-from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+from blackbox_xai.protocols import FloatArray, IntArray
 
-__all__ = ["Nodes", "cut", "grow", "refit", "route", "shrink", "tidy"]
+__all__ = ["Nodes", "cut", "grow", "reading_order", "refit", "route", "shrink", "tidy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,15 +159,13 @@ def shrink(nodes: Nodes, strength: float) -> Nodes:
     return replace(nodes, value=value)
 
 
-def paths(nodes: Nodes) -> list[list[tuple[int, bool]]]:
-    """Return for each leaf its path: ``(node, goes left)`` from the root."""
-    found: dict[int, list[tuple[int, bool]]] = {0: []}
-    for node in np.flatnonzero(nodes.left >= 0):
-        for child, goes_left in ((nodes.left[node], True), (nodes.right[node], False)):
-            found[int(child)] = [*found[int(node)], (int(node), goes_left)]
-    return [found[int(leaf)] for leaf in nodes.leaves]
-
-
-def inside(inputs: FloatArray, nodes: Nodes, leaf: int) -> BoolArray:
-    """Return which rows end in ``leaf``."""
-    return np.asarray(route(nodes, inputs) == leaf)
+def reading_order(nodes: Nodes) -> IntArray:
+    """Return the leaves in the order of the rules: what holds first, then what does not."""
+    found, stack = [], [0]
+    while stack:
+        node = stack.pop()
+        if nodes.left[node] < 0:
+            found.append(node)
+        else:
+            stack += [int(nodes.right[node]), int(nodes.left[node])]
+    return np.array(found, dtype=np.intp)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai._tables import Table
-from blackbox_xai.protocols import FloatArray
+from blackbox_xai.protocols import IntArray
 from blackbox_xai.surrogates.lines import Lines
 from blackbox_xai.surrogates.nodes import Nodes
 
@@ -40,12 +40,15 @@ class Rules:
     lines : Lines
     table : Table
     output_names : tuple of str
+    order : ndarray of int
+        Leaves in the order of their numbers.
     """
 
     nodes: Nodes
     lines: Lines
     table: Table
     output_names: tuple[str, ...]
+    order: IntArray
 
     def __str__(self) -> str:
         """Return indented rules."""
@@ -66,7 +69,7 @@ class Rules:
         yield from self._text(no, depth + 1)
 
     def _leaf(self, node: int) -> int:
-        return int(np.searchsorted(self.nodes.leaves, node))
+        return int(np.flatnonzero(self.order == node)[0])
 
     def split(self, node: int) -> _Split:
         """Return what an inner node asks."""
@@ -271,8 +274,3 @@ def _plain(value: Any) -> Any:
 def _clean(value: Any) -> str:
     """Return text on one line: names come from data, and data may hold line breaks."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
-
-
-def values_of(lines: Lines, leaves: Any) -> FloatArray:
-    """Return what leaves say without their terms, shape ``(leaves, k)``."""
-    return np.asarray(lines.intercept[leaves], dtype=np.float64)

@@ -14,9 +14,9 @@ from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.surrogates.lines import Lines, constant_lines, evaluate, fit_lines
 from blackbox_xai.surrogates.nodes import Nodes, cut, grow, refit, route, shrink, tidy
 
-__all__ = ["Choice", "Growth", "Material", "Plan", "Searched", "build", "say", "search"]
+__all__ = ["Growth", "Material", "Plan", "Searched", "build", "say", "search"]
 
-STRENGTHS = (0.0, 1.0, 4.0, 16.0, 64.0)
+STRENGTHS = (0.0, 4.0, 16.0, 64.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,22 +60,27 @@ class Growth:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
-    """A plan and its shrinkage, with the cross-fitted predictions ``(n, k)`` they led to."""
+class Searched:
+    """What cross-validation found.
+
+    Parameters
+    ----------
+    plan : Plan
+    strength : float
+    said : ndarray of shape (sizes, n, k)
+        Cross-fitted predictions of the reference rows, for each number of leaves.
+    errors : ndarray of shape (sizes, folds)
+        Their squared errors, summed over rows and outputs.
+    n_leaves : tuple of int
+    r2_by_plan : dict
+    """
 
     plan: Plan
     strength: float
     said: FloatArray
-    r2_by_plan: dict[str, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Searched:
-    """What cross-validation found: the choice, and errors for each number of leaves and fold."""
-
-    choice: Choice
-    n_leaves: tuple[int, ...]
     errors: FloatArray
+    n_leaves: tuple[int, ...]
+    r2_by_plan: dict[str, float]
 
 
 def select(material: Material, plan: Plan, held_out: BoolArray) -> tuple[BoolArray, FloatArray]:
@@ -138,35 +143,29 @@ def search(
         Fold of each reference row.
     """
     strengths = STRENGTHS if not growth.terms else (0.0,)
-    said = {
-        (p, s): np.empty((len(grid), material.n_reference, material.scores.shape[1]))
-        for p in range(len(plans))
-        for s in strengths
-    }
+    n, k = material.n_reference, material.scores.shape[1]
+    said = np.empty((len(plans), len(strengths), len(grid), n, k))
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
-        tested = material.design[: material.n_reference][held_out]
+        tested = material.design[:n][held_out]
         for p, plan in enumerate(plans):
             rng = np.random.default_rng([seed, fold])
             nodes, lines = build(material, plan, growth, rng, held_out)
             for at, size in enumerate(grid):
                 small = cut(nodes, size)
-                for s in strengths:
-                    said[p, s][at, held_out] = say(small, lines, s, tested)
-    truth = material.scores[: material.n_reference]
-    here = grid.index(n_leaves)
-    total = {key: float(((truth - value[here]) ** 2).sum()) for key, value in said.items()}
-    best = min(total, key=total.__getitem__)
-    variance = max(float(((truth - truth.mean(axis=0)) ** 2).sum()), np.finfo(float).tiny)
-    by_plan = {
-        plan.name: 1 - min(total[p, s] for s in strengths) / variance
-        for p, plan in enumerate(plans)
-    }
-    errors = np.array(
-        [
-            [((truth - value)[folds == f] ** 2).sum() for f in range(int(folds.max()) + 1)]
-            for value in said[best]
-        ]
+                for s, strength in enumerate(strengths):
+                    said[p, s, at, held_out] = say(small, lines, strength, tested)
+    square = ((material.scores[:n] - said) ** 2).sum(axis=-1)
+    total = square[:, :, grid.index(n_leaves)].sum(axis=-1)
+    p, s = np.unravel_index(int(total.argmin()), total.shape)
+    spread = material.scores[:n] - material.scores[:n].mean(axis=0)
+    variance = max(float((spread**2).sum()), np.finfo(float).tiny)
+    by_plan = 1.0 - total.min(axis=1) / variance
+    return Searched(
+        plan=plans[p],
+        strength=strengths[s],
+        said=said[p, s],
+        errors=np.stack([square[p, s][:, folds == f].sum(axis=1) for f in range(folds.max() + 1)], 1),
+        n_leaves=grid,
+        r2_by_plan={plan.name: float(r2) for plan, r2 in zip(plans, by_plan, strict=True)},
     )
-    choice = Choice(plans[best[0]], best[1], said[best][here], by_plan)
-    return Searched(choice, grid, errors)

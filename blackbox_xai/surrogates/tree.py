@@ -5,29 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blackbox_xai._checks import check_choice, check_int
-from blackbox_xai._tables import learn_table
-from blackbox_xai.adapters import as_model
-from blackbox_xai.errors import BudgetError, InputError
-from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, IntArray
-from blackbox_xai.surrogates.fidelity import Curve, Fidelity, explained, measure
+from blackbox_xai.surrogates.base import Surrogate, folds_of, plans_for
+from blackbox_xai.surrogates.fidelity import Curve
 from blackbox_xai.surrogates.lines import constant_lines, evaluate
-from blackbox_xai.surrogates.nodes import cut, route, shrink
+from blackbox_xai.surrogates.nodes import cut, reading_order, route, shrink
 from blackbox_xai.surrogates.rules import Rules
-from blackbox_xai.surrogates.sampling import mixed, neighbours
-from blackbox_xai.surrogates.search import Growth, Material, Plan, Searched, build, search
+from blackbox_xai.surrogates.search import Growth, Material, Searched, build, search
+from blackbox_xai.surrogates.stability import Stability, bootstrap_stability
 
 __all__ = ["SurrogateTree"]
 
 _CURVE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-_MIN_ROWS = 10
+_MOST = 32
 
 
-class SurrogateTree(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class SurrogateTree(Surrogate):
     """A small tree that imitates a model, with its fidelity on rows it has not seen.
 
     The tree learns the model's scores (not its labels) on the rows given and on synthetic rows
@@ -60,8 +56,14 @@ class SurrogateTree(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships 
     curve_ : Curve
         Fidelity against the number of leaves.
     n_leaves_ : int
-    chosen_ : dict
-        The sampler and shrinkage chosen, and the cross-validated R2 of each sampler.
+    plan_ : Plan
+        How synthetic rows are used.
+    r2_by_sampler_ : dict
+        Cross-validated R2 of each way that was tried.
+    strength_ : float
+        Shrinkage of leaves towards their parents, in rows.
+    unrealistic_ : float
+        Share of synthetic rows farther from the reference than 95 % of its own rows.
     cost_ : Ledger
         Model rows spent by ``fit``.
 
@@ -103,172 +105,93 @@ class SurrogateTree(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships 
         self.categorical = categorical
         self.random_state = random_state
 
-    def fit(self, model: Any, X: Any) -> SurrogateTree:
-        """Learn to imitate ``model`` on rows like ``X``.
-
-        Parameters
-        ----------
-        model : object
-            Anything ``as_model`` takes.
-        X : array, pandas or polars frame of shape (n, d)
-            Rows as the model takes them, preferably none it was trained on.
-
-        Returns
-        -------
-        SurrogateTree
-
-        Raises
-        ------
-        InputError
-            For settings or rows that cannot be used.
-        BudgetError
-            When ``max_queries`` does not cover the rows of ``X``; nothing is sent.
-        """
-        self._check()
-        black_box = as_model(model)
-        self.table_, rows = learn_table(X, self.categorical)
-        if len(rows) < _MIN_ROWS:
-            raise InputError(f"X must have at least {_MIN_ROWS} rows, got {len(rows)}.")
-        n_made = self._n_synthetic(len(rows))
-        rng = np.random.default_rng(self.random_state)
-        scores, self.cost_ = black_box.predict_counted(X)
-        self.output_names_ = black_box.name_outputs(scores.shape[1])
-        self.scale_ = black_box.scale
-        made, parents, source = self._synthetic(rows, n_made, rng)
-        if n_made:
-            answers, cost = black_box.predict_counted(self.table_.decode(made))
-            scores, self.cost_ = np.concatenate([scores, answers]), self.cost_ + cost
-        material = Material(
-            design=self.table_.design(np.concatenate([rows, made])),
-            scores=scores,
-            parents=parents,
-            source=source,
-            n_reference=len(rows),
-        )
-        self._learn(material)
-        return self
-
     def _check(self) -> None:
         check_choice("leaf", self.leaf, ("constant", "linear"))
         if self.max_leaves != "auto":
             check_int("max_leaves", self.max_leaves, minimum=1)
         check_int("terms", self.terms, minimum=1)
-        check_int("queries", self.queries, minimum=0)
         check_int("min_samples_leaf", self.min_samples_leaf, minimum=1)
-        if self.max_queries is not None:
-            check_int("max_queries", self.max_queries, minimum=1)
 
-    def _n_synthetic(self, n_rows: int) -> int:
-        if self.max_queries is None:
-            return int(self.queries)
-        if self.max_queries < n_rows:
-            raise BudgetError(
-                f"max_queries = {self.max_queries} does not cover the {n_rows} rows of X, which "
-                "the model must score. Raise it or pass fewer rows."
-            )
-        return int(min(self.queries, self.max_queries - n_rows))
+    def _growth(self, max_leaves: int) -> Growth:
+        terms = self.terms if self.leaf == "linear" else 0
+        return Growth(max_leaves, self.min_samples_leaf, terms)
 
-    def _synthetic(
-        self, rows: FloatArray, n: int, rng: np.random.Generator
-    ) -> tuple[FloatArray, IntArray, IntArray]:
-        if not n:
-            empty = np.empty((0, 3), dtype=np.intp)
-            return rows[:0], empty, empty[:, 0]
-        near = neighbours(self.table_, rows, 25)
-        first = mixed(self.table_, rows, near[:, :10], n - n // 2, rng)
-        second = mixed(self.table_, rows, near, n // 2, rng)
-        source = np.repeat([0, 1], [n - n // 2, n // 2])
-        made = np.concatenate([first[0], second[0]])
-        return made, np.concatenate([first[1], second[1]]), source
-
-    def _learn(self, material: Material) -> None:
+    def _learn(self, material: Material) -> FloatArray:
         n = material.n_reference
-        top = 32 if self.max_leaves == "auto" else int(self.max_leaves)
-        grid = tuple(sorted({*_CURVE, top}))
-        growth = Growth(
-            max_leaves=max(grid),
-            min_leaf=self.min_samples_leaf,
-            terms=self.terms if self.leaf == "linear" else 0,
-        )
-        folds = np.random.default_rng(self.random_state).permutation(n) % (10 if n < 400 else 5)
-        plans = [Plan("no synthetic rows", ())]
-        if len(material.scores) > n:
-            plans += [Plan("mixed", (0, 1)), Plan("mixed, reference 70 %", (0, 1), 0.7)]
+        top = _MOST if self.max_leaves == "auto" else int(self.max_leaves)
+        grid = tuple(sorted({*(size for size in _CURVE if size <= max(top, _MOST)), top}))
         found = search(
-            material, plans, growth, n_leaves=top, grid=grid, folds=folds, seed=self.random_state
+            material,
+            plans_for(material),
+            self._growth(max(grid)),
+            n_leaves=top,
+            grid=grid,
+            folds=folds_of(n, self.random_state),
+            seed=self.random_state,
         )
         self.curve_ = _curve(found, material.scores[:n])
         if self.max_leaves == "auto":
             top = self.curve_.one_se
-        choice = found.choice
+        self.plan_, self.strength_ = found.plan, found.strength
         rng = np.random.default_rng(self.random_state)
-        nodes, lines = build(material, choice.plan, growth, rng)
-        nodes = cut(nodes, top)
-        self.lines_ = lines or constant_lines(shrink(nodes, choice.strength))
-        self.nodes_ = nodes
-        self.n_leaves_ = len(nodes.leaves)
-        self.n_features_in_ = len(self.table_.columns)
-        self.chosen_ = {
-            "sampler": choice.plan.name,
-            "shrinkage": choice.strength,
-            "r2_by_sampler": choice.r2_by_plan,
-        }
-        self.fidelity_ = self._measured(material, choice.said)
+        nodes, lines = build(material, found.plan, self._growth(max(grid)), rng)
+        self.nodes_ = cut(nodes, top)
+        self.lines_ = lines or constant_lines(shrink(self.nodes_, found.strength))
+        self.order_ = reading_order(self.nodes_)
+        self.n_leaves_ = len(self.order_)
+        self.r2_by_sampler_ = found.r2_by_plan
+        return found.said[grid.index(top)]
 
-    def _measured(self, material: Material, said: FloatArray) -> Fidelity:
-        n = material.n_reference
-        design, scores = material.design[:n], material.scores[:n]
-        own = evaluate(self.lines_, route(self.nodes_, design), design)
-        return self._measure(scores, said, design, explained(scores, own), "cross-fitted")
-
-    def _measure(
-        self, scores: FloatArray, said: FloatArray, design: FloatArray, train_r2: float, how: str
-    ) -> Fidelity:
-        leaves = self.nodes_.leaves
-        return measure(
-            scores,
-            said,
-            scale=self.scale_,
-            output_names=self.output_names_,
-            train_r2=train_r2,
-            how=how,
-            rng=np.random.default_rng(self.random_state),
-            leaf_of=np.searchsorted(leaves, route(self.nodes_, design)),
-            n_leaves=len(leaves),
-            leaf_values=self.lines_.intercept[leaves],
-        )
-
-    def predict(self, X: Any) -> FloatArray:
-        """Return what the tree says, shape ``(n, k)``, in units of the model's output."""
-        check_is_fitted(self)
-        design = self.table_.design(self.table_.encode(X))
+    def _say(self, design: FloatArray) -> FloatArray:
         return evaluate(self.lines_, route(self.nodes_, design), design)
+
+    def _leaves(self, design: FloatArray) -> tuple[IntArray, FloatArray]:
+        at = route(self.nodes_, design)
+        place = np.full(len(self.nodes_.left), -1)
+        place[self.order_] = np.arange(len(self.order_))
+        return np.asarray(place[at], dtype=np.intp), self.nodes_.value[self.order_]
+
+    def _keep(self, material: Material) -> None:
+        self.material_ = material
 
     def apply(self, X: Any) -> IntArray:
         """Return the leaf of each row, numbered from 0 as in the rules, shape ``(n,)``."""
-        check_is_fitted(self)
-        design = self.table_.design(self.table_.encode(X))
-        found = np.searchsorted(self.nodes_.leaves, route(self.nodes_, design))
-        return np.asarray(found, dtype=np.intp)
+        return self._leaves(self._read(X))[0]
 
-    def evaluate(self, model: Any, X: Any) -> Fidelity:
-        """Measure fidelity on other rows, which the tree must not have seen.
+    def stability(self, n_boot: int = 8, n_jobs: int = 1) -> Stability:
+        """Compare trees grown on bootstrap resamples of the reference rows.
+
+        Costs no model rows: a resample keeps the synthetic rows made from rows it holds, so it
+        has fewer than the tree itself, and the figures err on the unstable side.
+
+        Parameters
+        ----------
+        n_boot : int
+            Resamples, at least 2.
+        n_jobs : int
+            Trees grown side by side; the numbers do not depend on it.
 
         Returns
         -------
-        Fidelity
+        Stability
         """
         check_is_fitted(self)
-        scores = as_model(model).predict(X)
-        design = self.table_.design(self.table_.encode(X))
-        said = evaluate(self.lines_, route(self.nodes_, design), design)
-        return self._measure(scores, said, design, self.fidelity_.train_r2, "held-out rows")
+        check_int("n_boot", n_boot, minimum=2)
+        return bootstrap_stability(
+            self.material_,
+            self.plan_,
+            self._growth(self.n_leaves_),
+            self.strength_,
+            n_boot=n_boot,
+            n_jobs=n_jobs,
+            seed=self.random_state,
+        )
 
     @property
     def rules_(self) -> Rules:
         """The tree in words (``str``), and as ``.python()``, ``.sql()``, ``.json()``."""
         check_is_fitted(self)
-        return Rules(self.nodes_, self.lines_, self.table_, self.output_names_)
+        return Rules(self.nodes_, self.lines_, self.table_, self.output_names_, self.order_)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the tree.
@@ -285,7 +208,7 @@ class SurrogateTree(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships 
         swap = np.array([ask is not None and ask.is_category for ask in asks])
         leaves = {leaf.leaf: leaf for leaf in self.fidelity_.leaves}
         notes = [""] * len(inner)
-        for i, node in enumerate(nodes.leaves):
+        for i, node in enumerate(self.order_):
             notes[node] = "  imitated badly" if leaves[i].flagged else ""
         return plot_tree(
             np.where(swap, nodes.right, nodes.left),

@@ -1,0 +1,197 @@
+"""What every surrogate shares: queries, their price, and fidelity on rows not seen."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from blackbox_xai._checks import check_int
+from blackbox_xai._rowwise import NearRows, by_blocks
+from blackbox_xai._tables import Table, learn_table
+from blackbox_xai.adapters import as_model
+from blackbox_xai.errors import BudgetError, InputError
+from blackbox_xai.ledger import Ledger
+from blackbox_xai.protocols import FloatArray, IntArray, Scale
+from blackbox_xai.surrogates.fidelity import Fidelity, explained, measure
+from blackbox_xai.surrogates.sampling import mixed, neighbours
+from blackbox_xai.surrogates.search import Material, Plan
+
+__all__ = ["Surrogate", "folds_of", "plans_for"]
+
+_MIN_ROWS = 10
+_NEAR, _FAR = 10, 25
+
+
+class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships no types
+    """Base of surrogates: a subclass learns from rows with known scores, and says scores."""
+
+    queries: int
+    max_queries: int | None
+    categorical: Any
+    random_state: int
+
+    table_: Table
+    fidelity_: Fidelity
+    cost_: Ledger
+    output_names_: tuple[str, ...]
+    scale_: Scale
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Check the settings of the subclass."""
+
+    @abstractmethod
+    def _learn(self, material: Material) -> FloatArray:
+        """Learn from rows with known scores; return cross-fitted predictions ``(n, k)``."""
+
+    @abstractmethod
+    def _say(self, design: FloatArray) -> FloatArray:
+        """Return scores ``(n, k)`` of rows of the design."""
+
+    def _leaves(self, design: FloatArray) -> tuple[IntArray | None, FloatArray | None]:
+        """Return the leaf of each row and what each leaf says, or None for no leaves."""
+        return None, None
+
+    def fit(self, model: Any, X: Any) -> Any:
+        """Learn to imitate ``model`` on rows like ``X``.
+
+        Parameters
+        ----------
+        model : object
+            Anything ``as_model`` takes.
+        X : array, pandas or polars frame of shape (n, d)
+            Rows as the model takes them, preferably none it was trained on.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            For settings or rows that cannot be used.
+        BudgetError
+            When ``max_queries`` does not cover the rows of ``X``; nothing is sent.
+        """
+        self._check()
+        check_int("queries", self.queries, minimum=0)
+        if self.max_queries is not None:
+            check_int("max_queries", self.max_queries, minimum=1)
+        black_box = as_model(model)
+        self.table_, rows = learn_table(X, self.categorical)
+        if len(rows) < _MIN_ROWS:
+            raise InputError(f"X must have at least {_MIN_ROWS} rows, got {len(rows)}.")
+        n_made = self._n_synthetic(len(rows))
+        made, parents, source = self._synthetic(rows, n_made)
+        scores, self.cost_ = black_box.predict_counted(X)
+        self.output_names_ = black_box.name_outputs(scores.shape[1])
+        self.scale_ = black_box.scale
+        if n_made:
+            answers, cost = black_box.predict_counted(self.table_.decode(made))
+            scores, self.cost_ = np.concatenate([scores, answers]), self.cost_ + cost
+        design = self.table_.design(np.concatenate([rows, made]))
+        n = len(rows)
+        self.unrealistic_ = _unlike(design[:n], design[n:])
+        material = Material(design, scores, parents, source, n)
+        self.n_features_in_ = len(self.table_.columns)
+        said = self._learn(material)
+        train_r2 = explained(scores[:n], self._say(design[:n]))
+        self.fidelity_ = self._measure(scores[:n], said, design[:n], train_r2, "cross-fitted")
+        self._keep(material)
+        return self
+
+    def _keep(self, material: Material) -> None:
+        """Keep what later methods need of the rows."""
+
+    def _n_synthetic(self, n_rows: int) -> int:
+        if self.max_queries is None:
+            return int(self.queries)
+        if self.max_queries < n_rows:
+            raise BudgetError(
+                f"max_queries = {self.max_queries} does not cover the {n_rows} rows of X, which "
+                "the model must score. Raise it or pass fewer rows."
+            )
+        return int(min(self.queries, self.max_queries - n_rows))
+
+    def _synthetic(self, rows: FloatArray, n: int) -> tuple[FloatArray, IntArray, IntArray]:
+        if not n:
+            empty = np.empty((0, 3), dtype=np.intp)
+            return rows[:0], empty, empty[:, 0]
+        rng = np.random.default_rng(self.random_state)
+        near = neighbours(self.table_, rows, _FAR)
+        halves = (n - n // 2, n // 2)
+        first = mixed(self.table_, rows, near[:, :_NEAR], halves[0], rng)
+        second = mixed(self.table_, rows, near, halves[1], rng)
+        made = np.concatenate([first[0], second[0]])
+        return made, np.concatenate([first[1], second[1]]), np.repeat([0, 1], halves)
+
+    def _measure(
+        self, scores: FloatArray, said: FloatArray, design: FloatArray, train_r2: float, how: str
+    ) -> Fidelity:
+        leaf_of, leaf_values = self._leaves(design)
+        return measure(
+            scores,
+            said,
+            scale=self.scale_,
+            output_names=self.output_names_,
+            train_r2=train_r2,
+            how=how,
+            rng=np.random.default_rng(self.random_state),
+            leaf_of=leaf_of,
+            leaf_values=leaf_values,
+        )
+
+    def _read(self, X: Any) -> FloatArray:
+        check_is_fitted(self)
+        return self.table_.design(self.table_.encode(X))
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return what the surrogate says, shape ``(n, k)``, in units of the model's output."""
+        return self._say(self._read(X))
+
+    def evaluate(self, model: Any, X: Any) -> Fidelity:
+        """Measure fidelity on other rows, which the surrogate must not have seen.
+
+        Costs one model row for each row of ``X``.
+        """
+        design = self._read(X)
+        scores = as_model(model).predict(X)
+        return self._measure(
+            scores, self._say(design), design, self.fidelity_.train_r2, "held-out rows"
+        )
+
+
+def folds_of(n: int, seed: int) -> IntArray:
+    """Return the fold of each of ``n`` reference rows: more folds where rows are few."""
+    return np.asarray(np.random.default_rng(seed).permutation(n) % (10 if n < 200 else 5))
+
+
+def plans_for(material: Material) -> list[Plan]:
+    """Return the ways to use synthetic rows that are tried."""
+    plans = [Plan("no synthetic rows", ())]
+    if len(material.scores) > material.n_reference:
+        plans += [Plan("mixed", (0, 1)), Plan("mixed, reference 70 %", (0, 1), 0.7)]
+    return plans
+
+
+def _unlike(reference: FloatArray, made: FloatArray, k: int = 5) -> float:
+    """Return the share of synthetic rows farther from the reference than 95 % of its own rows.
+
+    Rows like the reference would give 0.05; nan without synthetic rows.
+    """
+    if not len(made):
+        return float("nan")
+    near = NearRows.learn(reference)
+    k = min(k, len(reference) - 1)
+
+    def distance(skip: int) -> Any:
+        return lambda block: np.sqrt(near.find(block, k + skip)[1][:, skip:]).mean(axis=1)
+
+    own = by_blocks(distance(1), reference)
+    others = by_blocks(distance(0), made)
+    allowed = np.sort(own)[min(int(np.ceil(0.95 * (len(own) + 1))), len(own)) - 1]
+    return float((others > allowed).mean())

@@ -1,8 +1,35 @@
-"""Can explanations be trusted? Faithfulness, gates, stability, agreement and sanity."""
+"""Tests of explanations: faithfulness, gates, stability, agreement and sanity."""
 
 from __future__ import annotations
 
+from blackbox_xai.evaluation.agreement import Agreement, agreement
+from blackbox_xai.evaluation.bootstrap import Estimate, mean_interval
+from blackbox_xai.evaluation.checks import Checks, Gate
 from blackbox_xai.evaluation.faithfulness import faithfulness
+from blackbox_xai.evaluation.gates import check
+from blackbox_xai.evaluation.pixels import PixelFaithfulness, pixel_faithfulness
+from blackbox_xai.evaluation.randomise import permuted_labels, permuted_weights
 from blackbox_xai.evaluation.results import Faithfulness
+from blackbox_xai.evaluation.sanity import Sanity, sanity
+from blackbox_xai.evaluation.stability import Stability, nearby, stability
 
-__all__ = ["Faithfulness", "faithfulness"]
+__all__ = [
+    "Agreement",
+    "Checks",
+    "Estimate",
+    "Faithfulness",
+    "Gate",
+    "PixelFaithfulness",
+    "Sanity",
+    "Stability",
+    "agreement",
+    "check",
+    "faithfulness",
+    "mean_interval",
+    "nearby",
+    "permuted_labels",
+    "permuted_weights",
+    "pixel_faithfulness",
+    "sanity",
+    "stability",
+]

@@ -21,7 +21,6 @@ from blackbox_xai.protocols import FloatArray, Masker
 from blackbox_xai.results import Explanation
 from blackbox_xai.values import Query, Steps, ValueFunction, drive
 
-
 __all__ = ["faithfulness"]
 
 _WINDOW = 8

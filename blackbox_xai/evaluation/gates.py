@@ -1,0 +1,219 @@
+"""Laws that an explainer must obey on any model, tested on the model at hand."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from blackbox_xai._checks import check_int
+from blackbox_xai._inputs import n_rows, take_rows
+from blackbox_xai.adapters import as_model
+from blackbox_xai.adapters.base import Adapter
+from blackbox_xai.errors import BlackboxError, InputError
+from blackbox_xai.evaluation.checks import Checks, Gate
+from blackbox_xai.evaluation.probes import ProbedMasker, ProbedModel, cloned, reordered, unused
+from blackbox_xai.evaluation.targets import Explainer, target_output
+from blackbox_xai.ledger import Ledger
+from blackbox_xai.protocols import FloatArray, MaskedInput, Masker
+from blackbox_xai.results import Explanation
+
+__all__ = ["check"]
+
+_EXACT = 1e-6
+_TINY = 1e-300
+
+
+def check(
+    explainer: Explainer,
+    model: Any,
+    inputs: Any,
+    masker: Masker,
+    *,
+    output: int | str | None = None,
+    n_inputs: int = 5,
+) -> Checks:
+    """Test whether an explainer obeys laws that hold on any model.
+
+    Parameters
+    ----------
+    explainer : object
+        A local explainer of this library.
+    model : object
+        Anything ``as_model`` takes.
+    inputs : array, frame or list
+        Inputs to explain.
+    masker : Masker
+        How features are hidden.
+    output : int or str, optional
+        Output tested. None: the one with the highest mean score.
+    n_inputs : int
+        The first so many inputs are used; each costs seven explanations.
+
+    Returns
+    -------
+    Checks
+
+    Raises
+    ------
+    InputError
+        When an argument cannot be used.
+    ModelError
+        When the model fails.
+
+    Notes
+    -----
+    *constant*: of a model that never changes, nothing is attributed. *half*, *mirrored* and
+    *linearity*: attributions of ``f / 2``, of ``-f`` (``1 - f`` for probabilities) and of
+    ``f + f**2`` follow from those of ``f`` and ``f**2``; they catch absolute and normalised values.
+    *efficiency*: attributions add up to the score minus the base; only explainers that promise it
+    can fail. *dummy*: a feature that changes nothing gets nothing. *symmetry*: two features that do
+    the same get the same. *order*: attributions do not depend on the order of the features. The
+    last three are tested on features that are hidden or kept as a whole (methods that draw values
+    of their own are tested in that mode), within three times the difference that another seed
+    makes. The laws are those of Sundararajan et al. (2017) and Lundberg and Lee (2017).
+
+    Passing is necessary, not sufficient: occlusion passes although redundant features hide from it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> masker = bx.TabularMasker(np.zeros((1, 3)))
+    >>> checks = check(bx.ExactShapley(), lambda X: X[:, 0] * X[:, 1], np.ones((2, 3)), masker)
+    >>> checks.passed, sorted({gate.status for gate in checks.gates})
+    (True, ['pass'])
+    """
+    black_box = as_model(model)
+    n = min(check_int("n_inputs", n_inputs, minimum=1), n_rows(inputs))
+    chosen = take_rows(inputs, 0, n)
+    column, name = target_output(black_box, chosen, output)
+    runs = _Runs(explainer, black_box, chosen, masker, column)
+    own = runs.probed()
+    plain_players = runs.players(lambda masked: reordered(masked, np.arange(_width(masked))))
+    reseeded = runs.players(
+        lambda masked: reordered(masked, np.arange(_width(masked))), seed_offset=1
+    )
+    noise = _errors(reseeded, plain_players)
+    gates = _model_gates(own, explainer)
+    gates += _player_gates(runs, plain_players, 3 * float(np.median(noise)) + _EXACT)
+    return Checks(
+        method=type(explainer).__name__,
+        output=name,
+        gates=tuple(gates),
+        reseed_error=float(np.median(noise)),
+        n=n,
+        cost=runs.cost,
+    )
+
+
+class _Runs:
+    """Runs of one explainer under probes, and what they cost."""
+
+    def __init__(
+        self, explainer: Any, model: Adapter, inputs: Any, masker: Masker, column: int
+    ) -> None:
+        self.explainer, self.model, self.inputs = explainer, model, inputs
+        self.masker, self.column = masker, column
+        self.cost = Ledger()
+
+    def probed(self) -> list[Explanation] | BlackboxError:
+        """Explain the functions of ``ProbedModel``; without a link, which they might not bear."""
+        link = getattr(self.explainer, "link", "identity")
+        if link != "identity":
+            return InputError("the explainer has a link, under which the law does not hold")
+        return self._explain(self.explainer, self.masker, list(ProbedModel.NAMES))
+
+    def players(self, change: Any, *, seed_offset: int = 0) -> list[FloatArray]:
+        """Explain the model with other players; return attributions, one array an input."""
+        seed = self.explainer.random_state + seed_offset
+        explainer = replace(self.explainer, random_state=seed)
+        done = self._explain(explainer, ProbedMasker(self.masker, change), ["original"])
+        if isinstance(done, BlackboxError):
+            raise done
+        return [one.values[:, 0] for one in done]
+
+    def _explain(
+        self, explainer: Any, masker: Masker, outputs: list[str]
+    ) -> list[Explanation] | BlackboxError:
+        probe = ProbedModel(self.model, self.column)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # probes are odd models, and known to be
+            done = explainer.explain_many(probe, self.inputs, masker, outputs=outputs)
+        self.cost += sum((one.cost for one in done), Ledger())
+        return list(done)
+
+
+def _model_gates(own: list[Explanation] | BlackboxError, explainer: Any) -> list[Gate]:
+    """Return the gates that one run on ``ProbedModel`` decides."""
+    laws = {
+        "constant": "nothing is attributed for a model that never changes",
+        "half": "half the score has half the attributions",
+        "mirrored": "the negative score has the negative attributions",
+        "linearity": "the sum of two scores has the sum of their attributions",
+        "efficiency": "attributions and base add up to the score",
+    }
+    if isinstance(own, BlackboxError):
+        return [Gate(name=name, law=law, reason=str(own)) for name, law in laws.items()]
+    found: dict[str, list[float]] = {name: [] for name in laws}
+    for one in own:
+        f, half, mirrored, constant, squared, summed = one.values.T
+        size = max(float(np.abs(f).max()), _TINY)
+        rest = f.sum() + one.base[0] - one.scores[0]
+        gaps = (constant, half - f / 2, mirrored + f, summed - f - squared, rest)
+        for name, gap in zip(laws, gaps, strict=True):
+            found[name].append(float(np.abs(gap).max()) / size)
+    gates = [_gate(name, laws[name], errors, _EXACT) for name, errors in found.items()]
+    if gates[-1].status == "fail" and not getattr(explainer, "efficient", False):
+        reason = "the method does not promise it"
+        gates[-1] = replace(gates[-1], status="not applicable", reason=reason)
+    return gates
+
+
+def _player_gates(runs: _Runs, base: list[FloatArray], tolerance: float) -> list[Gate]:
+    """Return the gates that need a run of their own."""
+    dummy = [abs(float(values[-1])) / _size(values) for values in runs.players(unused)]
+    strongest = int(np.mean([np.abs(v) for v in base], axis=0).argmax()) if _even(base) else 0
+    twins = [
+        abs(float(values[-1] - values[strongest])) / _size(values)
+        for values in runs.players(cloned(strongest))
+    ]
+    rng = np.random.default_rng(0)
+    orders = {d: rng.permutation(d) for d in sorted({len(values) for values in base})}
+    mixed = runs.players(lambda masked: reordered(masked, orders[_width(masked)]))
+    restored = [values[np.argsort(orders[len(values)])] for values in mixed]
+    return [
+        _gate("dummy", "a feature that changes nothing gets nothing", dummy, tolerance),
+        _gate("symmetry", "two features that do the same get the same", twins, tolerance),
+        _gate(
+            "order", "the order of the features does not matter", _errors(restored, base), tolerance
+        ),
+    ]
+
+
+def _gate(name: str, law: str, errors: list[float], tolerance: float) -> Gate:
+    value = float(np.median(errors))
+    status = "pass" if value <= tolerance else "fail"
+    return Gate(
+        name=name, law=law, value=value, worst=max(errors), tolerance=tolerance, status=status
+    )
+
+
+def _errors(values: list[FloatArray], base: list[FloatArray]) -> list[float]:
+    """Return the largest difference on each input, relative to its largest attribution."""
+    pairs = zip(values, base, strict=True)
+    return [float(np.abs(a - b).max()) / _size(b) for a, b in pairs]
+
+
+def _size(values: FloatArray) -> float:
+    return max(float(np.abs(values).max()), _TINY)
+
+
+def _width(masked: MaskedInput) -> int:
+    return len(masked.feature_names)
+
+
+def _even(values: list[FloatArray]) -> bool:
+    return len({len(one) for one in values}) == 1

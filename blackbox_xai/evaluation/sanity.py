@@ -1,0 +1,193 @@
+"""Do explanations depend on what the model learnt? They must change when it is forgotten."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from blackbox_xai._checks import check_int, check_positive, shown
+from blackbox_xai._inputs import n_rows, take_rows
+from blackbox_xai.adapters import as_model
+from blackbox_xai.errors import InputError
+from blackbox_xai.evaluation.agreement import spearman
+from blackbox_xai.evaluation.bootstrap import Estimate, mean_interval
+from blackbox_xai.evaluation.probes import NoiseModel
+from blackbox_xai.evaluation.tables import Tabled
+from blackbox_xai.evaluation.targets import Explainer, target_output
+from blackbox_xai.ledger import Ledger
+from blackbox_xai.protocols import FloatArray, Masker
+
+__all__ = ["Sanity", "sanity"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Sanity(Tabled):
+    """How much of an explanation is left when the model has forgotten what it learnt.
+
+    Parameters
+    ----------
+    method, output : str
+    models : tuple of str
+        The randomised models; "noise" scores by a hash of the input.
+    similarity : ndarray of shape (b, n)
+        Rank correlation of signed attributions of the model and of each randomised one.
+    ceiling, floor : ndarray of shape (n,)
+        Rank correlation under another seed, and of two models that learnt nothing.
+    threshold : float
+    cost : Ledger
+        Queries spent.
+    """
+
+    method: str
+    output: str
+    models: tuple[str, ...]
+    similarity: FloatArray
+    ceiling: FloatArray
+    floor: FloatArray
+    threshold: float
+    cost: Ledger
+
+    def estimate(self, model: str) -> Estimate:
+        """Return what is left, ``(similarity - floor) / (ceiling - floor)``, and its interval.
+
+        Floor and ceiling are means over inputs: by themselves they would divide by noise.
+        """
+        if model not in self.models:
+            raise InputError(f"model must be one of {shown(self.models)}, got {shown(model)}.")
+        floor, ceiling = _mean(self.floor), _mean(self.ceiling)
+        if not ceiling - floor > 0.1:
+            return Estimate(np.nan, np.nan, np.nan, 0, self.similarity.shape[1])
+        return mean_interval(
+            (self.similarity[self.models.index(model)] - floor) / (ceiling - floor)
+        )
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing that matters is left of any explanation."""
+        return all(row["status"] != "fail" for row in self.rows())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each randomised model."""
+        rows = []
+        for name, similar in zip(self.models, self.similarity, strict=True):
+            left = self.estimate(name)
+            status = "not applicable"
+            if left.n > 1:
+                status = "pass" if left.high < self.threshold else "fail"
+            row = {"model": name, "similarity": _mean(similar), "left": left.mean}
+            row |= {"low": left.low, "high": left.high, "threshold": self.threshold}
+            row |= {"ceiling": _mean(self.ceiling), "floor": _mean(self.floor), "status": status}
+            rows.append({key: None if value != value else value for key, value in row.items()})
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data that JSON can hold."""
+        return super().to_dict() | {"passed": self.passed}
+
+    def __repr__(self) -> str:
+        """Return the size and the table."""
+        n = self.similarity.shape[1]
+        return f"Sanity of {self.method} on {n} inputs, {self.cost.rows} rows\n{self}"
+
+
+def sanity(
+    explainer: Explainer,
+    model: Any,
+    inputs: Any,
+    masker: Masker,
+    *,
+    randomised: Mapping[str, Any] | None = None,
+    output: int | str | None = None,
+    n_inputs: int = 20,
+    threshold: float = 0.2,
+) -> Sanity:
+    """Compare explanations of a model with those of models that have forgotten what it learnt.
+
+    Parameters
+    ----------
+    explainer : object
+        A local explainer of this library.
+    model : object
+        Anything ``as_model`` takes.
+    inputs : array, frame or list
+        Inputs to explain.
+    masker : Masker
+        How features are hidden.
+    randomised : mapping of str to object, optional
+        Models to compare with, such as those of ``permuted_labels`` and ``permuted_weights``; they
+        must have the output tested at the same place. A model that scores by a hash of its input is
+        always compared.
+    output : int or str, optional
+        Output tested. None: the one with the highest mean score.
+    n_inputs : int
+        The first so many inputs are used; each costs four explanations and one more for each
+        randomised model.
+    threshold : float
+        Share of the explanation that may be left, at the upper end of its 95 % interval.
+
+    Returns
+    -------
+    Sanity
+
+    Raises
+    ------
+    InputError
+        When an argument cannot be used.
+    ModelError
+        When a model fails.
+
+    Notes
+    -----
+    Attributions are compared with their signs: absolute values stay alike on every model where a
+    feature equals its fill, which would fail any honest explainer.
+
+    References
+    ----------
+    Adebayo et al. (2018), Sanity Checks for Saliency Maps. Hedstroem et al. (2024), Sanity Checks
+    Revisited, for the bias of noise and of the similarity measure.
+    """
+    black_box = as_model(model)
+    n = min(check_int("n_inputs", n_inputs, minimum=2), n_rows(inputs))
+    limit = check_positive("threshold", threshold)
+    chosen = take_rows(inputs, 0, n)
+    column, name = target_output(black_box, chosen, output)
+    others = {"noise": NoiseModel(0), **(randomised or {})}
+    cost = Ledger()
+
+    def explained(other: Any, place: int, seed_offset: int = 0) -> list[FloatArray]:
+        nonlocal cost
+        seed = explainer.random_state + seed_offset
+        seeded: Any = replace(explainer, random_state=seed)  # type: ignore[type-var]  # a dataclass
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # models of noise are explained badly, as they should
+            done = seeded.explain_many(other, chosen, masker, outputs=[place])
+        cost += sum((one.cost for one in done), Ledger())
+        return [one.values[:, 0] for one in done]
+
+    own, again = explained(black_box, column), explained(black_box, column, 1)
+    noise = explained(others["noise"], 0), explained(NoiseModel(1), 0)
+    found = {"noise": noise[0]}
+    found |= {key: explained(as_model(m), column) for key, m in others.items() if key != "noise"}
+    return Sanity(
+        method=type(explainer).__name__,
+        output=name,
+        models=tuple(found),
+        similarity=np.array([_alike(own, values) for values in found.values()]),
+        ceiling=_alike(own, again),
+        floor=_alike(*noise),
+        threshold=limit,
+        cost=cost,
+    )
+
+
+def _alike(a: list[FloatArray], b: list[FloatArray]) -> FloatArray:
+    """Return the rank correlation on each input."""
+    return np.array([spearman(x, y) for x, y in zip(a, b, strict=True)])
+
+
+def _mean(values: FloatArray) -> float:
+    return float(values[~np.isnan(values)].mean()) if not np.isnan(values).all() else float("nan")

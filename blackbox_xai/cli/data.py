@@ -1,0 +1,282 @@
+"""Data from files and from stdin, in the form the library takes."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from blackbox_xai._checks import shown
+from blackbox_xai.cli.exits import DataError
+
+__all__ = ["Data", "choose_columns", "read_data", "row_range"]
+
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
+_MAX_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Inputs and what is known of them.
+
+    Parameters
+    ----------
+    inputs : array, frame or list
+        Rows of a table, images, or texts.
+    names : tuple of str
+        Names of columns; empty for texts and images.
+    labels : list or None
+        Labels taken out of the table.
+    facts : dict
+        Name, size and SHA-256 of the file, for reports.
+    """
+
+    inputs: Any
+    names: tuple[str, ...] = ()
+    labels: list[Any] | None = None
+    facts: dict[str, Any] | None = None
+
+
+def read_data(place: str, *, labels: str | None = None) -> Data:
+    """Read a table, a text file with one document per line, or a folder of images.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read; the message says where.
+    """
+    if place == "-":
+        return _labelled(_from_stdin(), labels)
+    path = Path(place)
+    if path.is_dir():
+        return _folder(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{place} cannot be read: {error.strerror}.") from error
+    facts = {
+        "name": path.name,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        known = ", ".join(sorted(_READERS))
+        raise DataError(f"{place} must end in one of {known}, or be a folder of images.")
+    data = read(content, place)
+    return _labelled(replace(data, facts=facts), labels)
+
+
+def _from_stdin() -> Data:
+    content = sys.stdin.buffer.read(_MAX_BYTES)
+    start = content.lstrip()[:1]
+    if start == b"{":
+        return _jsonl(content, "stdin")
+    return _csv(content, "stdin")
+
+
+def _text(content: bytes, place: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place} is not UTF-8 text: byte {error.start} cannot be read.") from error
+
+
+def _csv(content: bytes, place: str, delimiter: str = ",") -> Data:
+    rows = [
+        row for row in csv.reader(io.StringIO(_text(content, place)), delimiter=delimiter) if row
+    ]
+    if len(rows) < 2:
+        raise DataError(f"{place} must have a line of names and at least one row.")
+    header, *cells = rows
+    for number, row in enumerate(cells, start=2):
+        if len(row) != len(header):
+            raise DataError(
+                f"{place}: line {number} has {len(row)} cells; the first line has {len(header)}."
+            )
+    columns = {name: [row[j] for row in cells] for j, name in enumerate(header)}
+    if len(columns) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise DataError(f"{place} has two columns named {shown(twice)}.")
+    return _table({name: _numbers(column) for name, column in columns.items()}, place)
+
+
+def _tsv(content: bytes, place: str) -> Data:
+    return _csv(content, place, "\t")
+
+
+def _numbers(column: list[str]) -> list[Any]:
+    """Return numbers when every cell that is not empty is one; empty cells are missing."""
+    try:
+        return [float(cell) if cell.strip() else float("nan") for cell in column]
+    except ValueError:
+        return [cell or None for cell in column]
+
+
+def _jsonl(content: bytes, place: str) -> Data:
+    records = []
+    for number, line in enumerate(_text(content, place).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{place}: line {number} is not JSON: {error}.") from error
+        if isinstance(record, str):
+            record = {"text": record}
+        if not isinstance(record, dict) or (records and record.keys() != records[0].keys()):
+            raise DataError(f"{place}: line {number} must hold the same fields as the first line.")
+        records.append(record)
+    if not records:
+        raise DataError(f"{place} holds no rows.")
+    columns = {str(name): [record[name] for record in records] for name in records[0]}
+    if list(columns) == ["text"]:
+        return Data([str(text) for text in columns["text"]])
+    return _table(columns, place)
+
+
+def _table(columns: dict[str, list[Any]], place: str) -> Data:
+    """Return a pandas frame, or an array when pandas is not there and all cells are numbers."""
+    names = tuple(columns)
+    try:
+        import pandas
+    except ImportError:
+        import numpy as np
+
+        if all(isinstance(cell, int | float) for column in columns.values() for cell in column):
+            return Data(np.array(list(columns.values()), dtype=np.float64).T, names)
+        raise DataError(
+            f"{place} has columns that are not numbers; reading them needs pandas: "
+            "pip install pandas."
+        ) from None
+    return Data(pandas.DataFrame(columns), names)
+
+
+def _parquet(content: bytes, place: str) -> Data:
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise DataError(f"{place} needs pyarrow: pip install pyarrow.") from None
+    try:
+        table = parquet.read_table(io.BytesIO(content))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{place} is not a parquet file: {error}.") from error
+    return _table({name: table[name].to_pylist() for name in table.column_names}, place)
+
+
+def _npy(content: bytes, place: str) -> Data:
+    import numpy as np
+
+    try:
+        found = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{place} is not an array that can be read safely: {error}.") from error
+    if isinstance(found, np.ndarray):
+        return Data(found)
+    names = found.files
+    if "x" not in names and len(names) != 1:
+        raise DataError(f"{place} must hold one array, or one named x; it has {shown(names)}.")
+    labels = found["y"].tolist() if "y" in names else None
+    return Data(found["x" if "x" in names else names[0]], labels=labels)
+
+
+def _lines(content: bytes, place: str) -> Data:
+    lines = [line for line in _text(content, place).splitlines() if line.strip()]
+    if not lines:
+        raise DataError(f"{place} holds no text.")
+    return Data(lines)
+
+
+def _folder(path: Path) -> Data:
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _IMAGES)
+    if not files:
+        raise DataError(f"{path} holds no images ({', '.join(_IMAGES)}).")
+    images = []
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        digest.update(content)
+        try:
+            images.append(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+        except (UnidentifiedImageError, OSError) as error:
+            raise DataError(f"{file.name} is not an image: {error}.") from error
+    same = len({image.shape for image in images}) == 1
+    facts = {"name": path.name, "files": len(files), "sha256": digest.hexdigest()}
+    return Data(np.stack(images) if same else images, facts=facts)
+
+
+_READERS: dict[str, Callable[[bytes, str], Data]] = {
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".parquet": _parquet,
+    ".jsonl": _jsonl,
+    ".npy": _npy,
+    ".npz": _npy,
+    ".txt": _lines,
+}
+
+
+def _labelled(data: Data, labels: str | None) -> Data:
+    """Take the column of labels out of a table."""
+    if labels is None:
+        return data
+    if labels not in data.names:
+        raise DataError(f"there is no column {shown(labels)}; columns are {shown(data.names)}.")
+    values = list(_column(data, labels))
+    rest = choose_columns(data, drop=(labels,))
+    return replace(rest, labels=[v.item() if hasattr(v, "item") else v for v in values])
+
+
+def _column(data: Data, name: str) -> Any:
+    if hasattr(data.inputs, "columns"):
+        return data.inputs[name]
+    return data.inputs[:, data.names.index(name)]
+
+
+def choose_columns(data: Data, keep: Sequence[str] = (), drop: Sequence[str] = ()) -> Data:
+    """Return a table with some of its columns.
+
+    Raises
+    ------
+    DataError
+        When there is no such column.
+    """
+    if not keep and not drop:
+        return data
+    for name in (*keep, *drop):
+        if name not in data.names:
+            raise DataError(f"there is no column {shown(name)}; columns are {shown(data.names)}.")
+    names = tuple(n for n in (keep or data.names) if n not in drop)
+    if hasattr(data.inputs, "columns"):
+        return replace(data, inputs=data.inputs[list(names)], names=names)
+    places = [data.names.index(name) for name in names]
+    return replace(data, inputs=data.inputs[:, places], names=names)
+
+
+def row_range(text: str, n: int) -> range:
+    """Return the rows that ``start:stop``, or one number, names.
+
+    Examples
+    --------
+    >>> row_range("2:5", 10), row_range("7", 10), row_range(":", 3)
+    (range(2, 5), range(7, 8), range(0, 3))
+    """
+    start, colon, stop = text.partition(":")
+    try:
+        first = int(start) if start else 0
+        last = (int(stop) if stop else n) if colon else first + 1
+    except ValueError:
+        raise DataError(f"rows must be written as 0:20 or 7, got {shown(text)}.") from None
+    if not 0 <= first < last <= n:
+        raise DataError(f"rows must lie within 0:{n}, got {shown(text)}.")
+    return range(first, last)

@@ -1,0 +1,81 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["data_options", "model_options", "output_options", "run_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+
+def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def model_options(command: Command) -> Command:
+    """Add options about the model."""
+    return _all(
+        click.option("--classes", help="Names of the outputs, separated by commas."),
+        click.option(
+            "--scale",
+            type=click.Choice(["probability", "score", "value"]),
+            help="Unit of the model's answers.",
+        ),
+        click.option("--batch-size", type=click.IntRange(1), help="Rows sent at a time."),
+        click.option(
+            "--trust-pickle",
+            is_flag=True,
+            help="Open a pickled model, which runs code from the file.",
+        ),
+    )(command)
+
+
+def data_options(command: Command) -> Command:
+    """Add options about the data."""
+    return _all(
+        click.option("--background", help="Reference rows: a file like DATA. None: rows of DATA."),
+        click.option("--labels", help="Column of DATA that holds the true answers."),
+        click.option("--columns", help="Columns to use, separated by commas."),
+        click.option("--drop", help="Columns to leave out, separated by commas."),
+    )(command)
+
+
+def run_options(command: Command) -> Command:
+    """Add options about the run."""
+    return _all(
+        click.option("--budget", type=click.IntRange(1), help="Model rows of all stages at most."),
+        click.option(
+            "--max-seconds",
+            type=click.FloatRange(0, min_open=True),
+            help="Ask the model no more after this time.",
+        ),
+        click.option("--jobs", type=int, default=1, show_default=True, help="Workers; -1: cores."),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+        click.option("--dry-run", is_flag=True, help="Say what would be asked; ask nothing."),
+    )(command)
+
+
+def output_options(command: Command) -> Command:
+    """Add options about what is written where."""
+    return _all(
+        click.option("-o", "--out", help="File to write; its suffix is the format; - is stdout."),
+        click.option("--format", "format_", help="Format, when the suffix does not tell."),
+        click.option(
+            "--progress",
+            type=click.Choice(["auto", "never", "json"]),
+            default="auto",
+            show_default=True,
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
+        click.option("-v", "--verbose", count=True, help="More on errors; -vv: a traceback."),
+    )(command)

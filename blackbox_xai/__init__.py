@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from blackbox_xai.calibration.reliability import reliability as reliability
     from blackbox_xai.calibration.risk import ErrorRisk as ErrorRisk
     from blackbox_xai.demo import load_demo as load_demo
+    from blackbox_xai.exemplars import GroupInfluence as GroupInfluence
+    from blackbox_xai.exemplars import NearestExemplars as NearestExemplars
+    from blackbox_xai.exemplars import Neighbours as Neighbours
+    from blackbox_xai.exemplars import Prototypes as Prototypes
+    from blackbox_xai.exemplars import group_influence as group_influence
+    from blackbox_xai.exemplars import k_medoids as k_medoids
+    from blackbox_xai.exemplars import knn_shapley as knn_shapley
+    from blackbox_xai.exemplars import label_issues as label_issues
+    from blackbox_xai.exemplars import mmd_critic as mmd_critic
+    from blackbox_xai.exemplars import protodash as protodash
+    from blackbox_xai.exemplars import prototypes as prototypes
     from blackbox_xai.explainers.lime import Lime as Lime
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
     from blackbox_xai.explainers.rise import Rise as Rise
@@ -52,6 +63,8 @@ if TYPE_CHECKING:
     from blackbox_xai.projection import map_quality as map_quality
     from blackbox_xai.report.audit import Audit as Audit
     from blackbox_xai.report.audit import audit as audit
+    from blackbox_xai.surrogates.additive import SurrogateSum as SurrogateSum
+    from blackbox_xai.surrogates.linear import SurrogateLinear as SurrogateLinear
     from blackbox_xai.surrogates.tree import SurrogateTree as SurrogateTree
 
 _HOME = {
@@ -71,9 +84,14 @@ _HOME = {
     "explanation_points": "blackbox_xai.projection",
     "Felzenszwalb": "blackbox_xai.maskers.segments",
     "Grid": "blackbox_xai.maskers.segments",
+    "group_influence": "blackbox_xai.exemplars",
+    "GroupInfluence": "blackbox_xai.exemplars",
     "ImageFill": "blackbox_xai.maskers.fills",
     "ImageMasker": "blackbox_xai.maskers.image",
+    "k_medoids": "blackbox_xai.exemplars",
     "KernelShap": "blackbox_xai.explainers.shapley.classic",
+    "knn_shapley": "blackbox_xai.exemplars",
+    "label_issues": "blackbox_xai.exemplars",
     "LeverageShapley": "blackbox_xai.explainers.shapley.classic",
     "Lime": "blackbox_xai.explainers.lime",
     "load_demo": "blackbox_xai.demo",
@@ -82,12 +100,18 @@ _HOME = {
     "MapQuality": "blackbox_xai.projection",
     "MDSProjection": "blackbox_xai.projection",
     "MeanFill": "blackbox_xai.maskers.fills",
+    "mmd_critic": "blackbox_xai.exemplars",
+    "NearestExemplars": "blackbox_xai.exemplars",
+    "Neighbours": "blackbox_xai.exemplars",
     "Occlusion": "blackbox_xai.explainers.occlusion",
     "OnnxModel": "blackbox_xai.adapters.onnx",
     "ood_metrics": "blackbox_xai.ood.metrics",
     "OODDetector": "blackbox_xai.ood.detector",
     "PCAProjection": "blackbox_xai.projection",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
+    "protodash": "blackbox_xai.exemplars",
+    "Prototypes": "blackbox_xai.exemplars",
+    "prototypes": "blackbox_xai.exemplars",
     "Quickshift": "blackbox_xai.maskers.segments",
     "recalibrate": "blackbox_xai.calibration.recalibration",
     "RecordedModel": "blackbox_xai.adapters.recorded",
@@ -98,6 +122,8 @@ _HOME = {
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",
     "SuperpixelGP": "blackbox_xai.explainers.superpixel_gp",
+    "SurrogateLinear": "blackbox_xai.surrogates.linear",
+    "SurrogateSum": "blackbox_xai.surrogates.additive",
     "SurrogateTree": "blackbox_xai.surrogates.tree",
     "TabularMasker": "blackbox_xai.maskers.tabular",
     "TextMasker": "blackbox_xai.maskers.text",

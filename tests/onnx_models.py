@@ -48,7 +48,7 @@ def linear(weights, *, kind=FLOAT, batch="n", softmax=False, cast_from=None):
 
 def zipmap(weights, labels):
     """Softmax scores as a list of dictionaries, beside an output of labels."""
-    d, k = np.shape(weights)
+    d = len(weights)
     names = {"classlabels_int64s" if isinstance(labels[0], int) else "classlabels_strings": labels}
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["raw"]),

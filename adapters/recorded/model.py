@@ -93,6 +93,8 @@ class RecordedModel(Adapter):
         self._start()
         if self._log is not None:
             self._recall_notes(self._log)
+        if self.deterministic is False:
+            warnings.warn(_NOT_DETERMINISTIC, stacklevel=2)
 
     def _start(self) -> None:
         self._memory: Pairs = {}
@@ -253,8 +255,6 @@ class RecordedModel(Adapter):
         self.scale = notes["scale"]
         if self.output_names is None and notes["names"] is not None:
             self.output_names = tuple(notes["names"])
-        if self.deterministic is False:
-            warnings.warn(_NOT_DETERMINISTIC, stacklevel=2)
 
     def _keep(self, batch: Pairs) -> None:
         if self.deterministic is False:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from blackbox_xai.ood.ensemble import EnsembleDetector as EnsembleDetector
     from blackbox_xai.ood.gate import share_unlike as share_unlike
     from blackbox_xai.ood.metrics import ood_metrics as ood_metrics
+    from blackbox_xai.ood.noise import NoiseDetector as NoiseDetector
     from blackbox_xai.projection import ClassicalMDS as ClassicalMDS
     from blackbox_xai.projection import MDSProjection as MDSProjection
     from blackbox_xai.projection import MapQuality as MapQuality
@@ -103,6 +104,7 @@ _HOME = {
     "mmd_critic": "blackbox_xai.exemplars",
     "NearestExemplars": "blackbox_xai.exemplars",
     "Neighbours": "blackbox_xai.exemplars",
+    "NoiseDetector": "blackbox_xai.ood.noise",
     "Occlusion": "blackbox_xai.explainers.occlusion",
     "OnnxModel": "blackbox_xai.adapters.onnx",
     "ood_metrics": "blackbox_xai.ood.metrics",

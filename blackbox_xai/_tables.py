@@ -79,7 +79,8 @@ class Table:
                 return _numbers(raw, self.names, argument)
             raw = [raw[:, j] for j in range(raw.shape[1])]
         coded = [
-            _codes(values, column) if column.categories is not None
+            _codes(values, column)
+            if column.categories is not None
             else _number_column(values, column.name, argument)
             for values, column in zip(raw, self.columns, strict=True)
         ]
@@ -180,8 +181,7 @@ def _columns_of(inputs: Any, names: tuple[str, ...] | None, argument: str) -> An
         missing = [name for name in names or () if name not in there]
         if missing:
             raise InputError(
-                f"{argument} lacks the column {missing[0]!r} that fit saw; "
-                f"it has {shown(there)}."
+                f"{argument} lacks the column {missing[0]!r} that fit saw; it has {shown(there)}."
             )
         order = range(len(there)) if names is None else [there.index(name) for name in names]
         if is_pandas(inputs):

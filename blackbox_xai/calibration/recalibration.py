@@ -73,7 +73,9 @@ class Temperature:
         golden = (np.sqrt(5.0) - 1.0) / 2.0
         for _ in range(40):
             a, b = high - golden * (high - low), low + golden * (high - low)
-            if _nll(_softmax(logs / np.exp(a)), targets) < _nll(_softmax(logs / np.exp(b)), targets):
+            if _nll(_softmax(logs / np.exp(a)), targets) < _nll(
+                _softmax(logs / np.exp(b)), targets
+            ):
                 high = b
             else:
                 low = a
@@ -101,7 +103,9 @@ class Isotonic:
 
     def __call__(self, probabilities: FloatArray) -> FloatArray:
         """Return stepped probabilities; never 0, since few rows cannot prove impossibility."""
-        raw = [step.predict(column) for step, column in zip(self.steps, probabilities.T, strict=True)]
+        raw = [
+            step.predict(column) for step, column in zip(self.steps, probabilities.T, strict=True)
+        ]
         floored = np.maximum(np.stack(raw, axis=1), _FLOOR / len(raw))
         return np.asarray(floored / floored.sum(axis=1, keepdims=True))
 

@@ -173,7 +173,9 @@ def measure_reliability(
     n = len(targets)
     confidence = probabilities.max(axis=1)
     right = (probabilities.argmax(axis=1) == targets).astype(np.float64)
-    null = [_ece(confidence, (rng.random(n) < confidence) * 1.0, n_bins) for _ in range(_SIMULATIONS)]
+    null = [
+        _ece(confidence, (rng.random(n) < confidence) * 1.0, n_bins) for _ in range(_SIMULATIONS)
+    ]
     picks = rng.integers(n, size=(_SIMULATIONS, n))
     again = [_ece(confidence[pick], right[pick], n_bins) for pick in picks]
     onehot = np.eye(probabilities.shape[1])[targets]
@@ -253,9 +255,7 @@ def _bins(confidence: FloatArray, right: FloatArray, n_bins: int) -> tuple[Bin, 
     )
 
 
-def _decomposition(
-    probabilities: FloatArray, onehot: FloatArray, n_bins: int
-) -> dict[str, float]:
+def _decomposition(probabilities: FloatArray, onehot: FloatArray, n_bins: int) -> dict[str, float]:
     """Split the Brier score, summed over outputs; the four parts add up to it exactly."""
     n, total = len(onehot), dict.fromkeys(_PARTS, 0.0)
     for p, o in zip(probabilities.T, onehot.T, strict=True):

@@ -8,30 +8,83 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import OutlierMixin
+from sklearn.covariance import ledoit_wolf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from blackbox_xai._checks import check_int
-from blackbox_xai._rowwise import by_blocks
+from blackbox_xai._rowwise import Scaling, by_blocks
+from blackbox_xai.adapters import as_model
+from blackbox_xai.adapters.base import Adapter
+from blackbox_xai.errors import InputError
 from blackbox_xai.ood.base import Detector
+from blackbox_xai.ood.features import Reader, learn_reader
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["AutoencoderDetector"]
+
+_MANY = 1000
 
 
 @dataclass(frozen=True, eq=False)
 class _Network:
     """A fitted autoencoder and how its residuals spread on the rows it was fitted to."""
 
-    centre: FloatArray
-    spread: FloatArray
+    scaling: Scaling
     network: Any
     residual_mean: FloatArray
     whiten: FloatArray
 
     def residuals(self, features: FloatArray) -> FloatArray:
-        z = (features - self.centre) / self.spread
-        return z - self.network.predict(z).reshape(z.shape)
+        z = self.scaling(features)
+        return np.asarray(z - self.network.predict(z).reshape(z.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """Whitening for a ready autoencoder, whose reconstruction stands beside the input."""
+
+    residual_mean: FloatArray
+    whiten: FloatArray
+
+    def residuals(self, features: FloatArray) -> FloatArray:
+        d = features.shape[1] // 2
+        return features[:, :d] - features[:, d:]
+
+
+class _Flat(Adapter):
+    """An autoencoder whose answers, of any shape, become one row of numbers for each input."""
+
+    def __init__(self, model: Adapter) -> None:
+        super().__init__(scale="value", batch_size=model.batch_size)
+        self.parallel = model.parallel
+        self._model = model
+
+    def _predict_batch(self, batch: Any) -> Any:
+        answer = np.asarray(self._model._predict_batch(batch))
+        return answer.reshape(len(answer), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """Reads an input and, beside it, what the autoencoder makes of it."""
+
+    reader: Reader
+    autoencoder: Adapter
+
+    @property
+    def n_columns(self) -> int:
+        return self.reader.n_columns
+
+    def read(self, X: Any) -> FloatArray:
+        raw = self.reader.read(X)
+        rebuilt = self.autoencoder.predict(X)
+        if rebuilt.shape != raw.shape:
+            raise InputError(
+                f"autoencoder must give back {raw.shape[1]} numbers for each input, as many as "
+                f"it gets, got {rebuilt.shape[1]}."
+            )
+        return np.hstack([raw, rebuilt])
 
 
 class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # untyped base
@@ -42,6 +95,9 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
 
     Parameters
     ----------
+    autoencoder : object, optional
+        A ready autoencoder: an ONNX file, a callable, anything ``as_model`` takes, giving back as
+        many numbers as it gets, in their units. None: one is fitted.
     bottleneck : int, optional
         Units in the middle; None: a quarter of the columns, at most 32.
     width : int, optional
@@ -70,6 +126,7 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
     def __init__(
         self,
         *,
+        autoencoder: Any = None,
         bottleneck: int | None = None,
         width: int | None = None,
         max_iter: int = 200,
@@ -79,6 +136,7 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
         categorical: Any = None,
         random_state: int = 0,
     ) -> None:
+        self.autoencoder = autoencoder
         self.bottleneck = bottleneck
         self.width = width
         self.max_iter = max_iter
@@ -100,7 +158,13 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
         for name in ("bottleneck", "width"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), minimum=1)
-        self._learn(X)
+        if self.autoencoder is None:
+            self._learn(X)
+            return self
+        self._check_shared()
+        reader, _ = learn_reader(X, None, self.categorical)
+        beside = _Beside(reader, _Flat(as_model(self.autoencoder)))
+        self._calibrate(beside, beside.read(X))
         return self
 
     def _member_names(self) -> tuple[str, ...]:
@@ -108,12 +172,12 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
 
     def _fit_members(
         self, features: FloatArray, rng: np.random.Generator, targets: FloatArray | None
-    ) -> _Network:
+    ) -> _Network | _Given:
+        if self.autoencoder is not None:
+            raw = features.shape[1] // 2
+            return _Given(*_whitening(features[:, :raw] - features[:, raw:]))
         d = features.shape[1]
-        centre, spread = features.mean(axis=0), features.std(axis=0)
-        positive = spread[spread > 0]
-        floor = 0.05 * float(np.median(positive)) if len(positive) else 1.0
-        spread = np.maximum(spread, floor)
+        scaling = Scaling.learn(features)
         width = self.width or int(np.clip(d, 8, 128))
         middle = self.bottleneck or max(1, min(32, d // 4))
         network = MLPRegressor(
@@ -124,26 +188,33 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
             learning_rate_init=0.003,
             batch_size=min(64, len(features)),
         )
-        z = (features - centre) / spread
+        z = scaling(features)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is a budget
             network.fit(z, z if d > 1 else z.ravel())
         residual = z - network.predict(z).reshape(z.shape)
-        return _Network(centre, spread, network, *_whitening(residual))
+        return _Network(scaling, network, *_whitening(residual))
 
-    def _score_members(self, members: _Network, features: FloatArray) -> FloatArray:
+    def _score_members(self, members: _Network | _Given, features: FloatArray) -> FloatArray:
         def score(block: FloatArray) -> FloatArray:
-            white = (members.residuals(block) - members.residual_mean) @ members.whiten
-            return (white**2).sum(axis=1, keepdims=True)
+            centred = members.residuals(block) - members.residual_mean
+            one_by_one = len(members.whiten) == 1
+            white = centred * members.whiten if one_by_one else centred @ members.whiten
+            return np.asarray((white**2).sum(axis=1, keepdims=True))
 
         return by_blocks(score, features)
 
 
 def _whitening(residual: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the mean of residuals and a matrix that whitens them (Ledoit-Wolf shrinkage)."""
-    from sklearn.covariance import ledoit_wolf
+    """Return the mean of residuals and a matrix that whitens them (Ledoit-Wolf shrinkage).
 
+    Inputs of many numbers are whitened one by one; the matrix is then a row.
+    """
     mean = residual.mean(axis=0)
+    if residual.shape[1] > _MANY:
+        spread = residual.std(axis=0)
+        floor = max(0.05 * float(np.median(spread)), 1e-12)
+        return mean, 1.0 / np.maximum(spread, floor)[None, :]
     covariance = np.atleast_2d(ledoit_wolf(residual - mean, assume_centered=True)[0])
     values, vectors = np.linalg.eigh(covariance)
     return mean, vectors / np.sqrt(np.maximum(values, 1e-9 * max(values.max(), 1e-12)))

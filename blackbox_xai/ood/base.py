@@ -18,7 +18,7 @@ from blackbox_xai.ood.conformal import (
     harmonic,
     self_ranks,
 )
-from blackbox_xai.ood.features import Reader, learn_reader
+from blackbox_xai.ood.features import Readable, learn_reader
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["Detector"]
@@ -53,20 +53,25 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
     def _member_names(self) -> tuple[str, ...]:
         """Return the names of the columns of ``_score_members``."""
 
-    def _learn(
-        self, X: Any, targets: FloatArray | None = None, *, with_hog: bool = False
-    ) -> None:
+    def _learn(self, X: Any, targets: FloatArray | None = None, *, with_hog: bool = False) -> None:
         """Fit and calibrate on reference rows."""
+        self._check_shared()
+        reader, features = learn_reader(X, self.features, self.categorical, with_hog=with_hog)
+        self._calibrate(reader, features, targets)
+
+    def _check_shared(self) -> None:
         check_choice("calibration", self.calibration, ("split", "cross"))
         check_fraction("alpha", self.alpha)
-        self.reader_: Reader
-        self.reader_, features = learn_reader(
-            X, self.features, self.categorical, with_hog=with_hog
-        )
+
+    def _calibrate(
+        self, reader: Readable, features: FloatArray, targets: FloatArray | None = None
+    ) -> None:
+        """Fit members and keep the scores of rows they were fitted without."""
+        self.reader_ = reader
         n = len(features)
         if n < _MIN_ROWS:
             raise InputError(f"X must have at least {_MIN_ROWS} rows, got {n}.")
-        self.n_features_in_ = self.reader_.n_columns
+        self.n_features_in_ = reader.n_columns
         rng = np.random.default_rng(self.random_state)
         self.members_: list[Any] = []
         scores = []

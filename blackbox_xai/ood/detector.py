@@ -85,6 +85,8 @@ class OODDetector(OutlierMixin, Detector):  # type: ignore[misc]  # untyped base
     1
     """
 
+    reader_: Reader
+
     def __init__(
         self,
         *,

@@ -119,7 +119,9 @@ class EnsembleDetector(Detector):
     def _score_members(self, members: _Students, features: FloatArray) -> FloatArray:
         def score(block: FloatArray) -> FloatArray:
             z = (block - members.centre) / members.spread
-            said = np.stack([network.predict(z).reshape(len(z), -1) for network in members.networks])
+            said = np.stack(
+                [network.predict(z).reshape(len(z), -1) for network in members.networks]
+            )
             return said.var(axis=0).sum(axis=1, keepdims=True)
 
         return by_blocks(score, features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,18 @@ from blackbox_xai.errors import InputError
 from blackbox_xai.ood.hog import hog
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["Reader", "learn_reader"]
+__all__ = ["Readable", "Reader", "learn_reader"]
+
+
+class Readable(Protocol):
+    """Turns inputs into features."""
+
+    @property
+    def n_columns(self) -> int:
+        """Columns or numbers of one input."""
+
+    def read(self, X: Any) -> FloatArray:
+        """Return features ``(n, p)``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,4 +129,6 @@ def _check_finite(matrix: FloatArray, name: str) -> None:
     bad = np.argwhere(~np.isfinite(matrix))
     if len(bad):
         row, column = bad[0]
-        raise InputError(f"{name} has the value {matrix[row, column]} in row {row}, place {column}.")
+        raise InputError(
+            f"{name} has the value {matrix[row, column]} in row {row}, place {column}."
+        )

@@ -74,7 +74,9 @@ def _histograms(grey: FloatArray, cells: int, orientations: int) -> FloatArray:
     rows, columns = min(cells, max(height // 2, 1)), min(cells, max(width // 2, 1))
     row_of = np.arange(height) * rows // height
     column_of = np.arange(width) * columns // width
-    cell = (row_of[:, None] * columns + column_of)[None] + (rows * columns) * np.arange(n)[:, None, None]
+    cell = (row_of[:, None] * columns + column_of)[None] + (rows * columns) * np.arange(n)[
+        :, None, None
+    ]
     size = n * rows * columns * orientations
     found = np.zeros(size)
     for bins, part in ((lower, 1.0 - share), (lower + 1, share)):

@@ -128,7 +128,9 @@ class Range:
 
     def parts(self, rows: FloatArray) -> FloatArray:
         """Return the overshoot of each column in standard deviations, shape ``(n, p)``."""
-        return np.asarray(np.maximum(np.maximum(self.low - rows, rows - self.high), 0.0) / self.unit)
+        return np.asarray(
+            np.maximum(np.maximum(self.low - rows, rows - self.high), 0.0) / self.unit
+        )
 
     def score(self, rows: FloatArray) -> FloatArray:
         """Return scores of shape ``(n,)``."""

@@ -46,8 +46,14 @@ def plot_reliability(
     ax.errorbar(confidence, accuracy, yerr=bars, fmt="o", ms=4, lw=1, capsize=2, color="C0")
     for x, y, n in zip(confidence, interval[:, 0], n_rows, strict=True):
         ax.annotate(
-            f"{n}", (x, y), xytext=(0, -3), textcoords="offset points",
-            ha="center", va="top", fontsize=6, color="0.4",
+            f"{n}",
+            (x, y),
+            xytext=(0, -3),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=6,
+            color="0.4",
         )
     ax.set(xlabel="confidence", ylabel="share of right answers", ylim=(-0.06, 1.04))
     ax.set_xlim(max(float(confidence.min(initial=1.0)) - 0.08, -0.04), 1.04)

@@ -223,7 +223,9 @@ class SurrogateSum(Surrogate):
         )
 
 
-def _settle(trees: list[_Growing], target: FloatArray, weights: FloatArray, rounds: int = 3) -> None:
+def _settle(
+    trees: list[_Growing], target: FloatArray, weights: FloatArray, rounds: int = 3
+) -> None:
     """Set the leaves of each tree to the mean of what the other trees leave, a few times over."""
     said = [tree.said() for tree in trees]
     for _ in range(rounds if len(trees) > 1 else 1):

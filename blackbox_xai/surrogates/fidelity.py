@@ -172,7 +172,9 @@ class Fidelity:
         lines = [f"fidelity on {self.n_rows} rows ({self.how})"]
         if self.message:
             lines.append(self.message)
-        lines.append(f"R2 {_span(self.r2, self.r2_interval)}, on its training rows {self.train_r2:.3f}")
+        lines.append(
+            f"R2 {_span(self.r2, self.r2_interval)}, on its training rows {self.train_r2:.3f}"
+        )
         if len(self.r2_by_output) > 1:
             pairs = zip(self.output_names, self.r2_by_output, strict=True)
             lines.append("R2 by output: " + ", ".join(f"{n} {v:.3f}" for n, v in pairs))
@@ -222,9 +224,7 @@ def measure(
     return Fidelity(
         r2=pooled,
         r2_interval=(np.nan, np.nan) if constant else _r2_interval(scores, said, picks),
-        r2_by_output=tuple(
-            explained(scores[:, [c]], said[:, [c]]) for c in range(scores.shape[1])
-        ),
+        r2_by_output=tuple(explained(scores[:, [c]], said[:, [c]]) for c in range(scores.shape[1])),
         agreement=same,
         agreement_interval=(np.nan, np.nan) if equal is None else _mean_interval(equal, picks),
         majority=base,

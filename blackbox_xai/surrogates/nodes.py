@@ -124,9 +124,7 @@ def refit(nodes: Nodes, inputs: FloatArray, scores: FloatArray, weights: FloatAr
     at = route(nodes, inputs)
     size, k = len(nodes.left), scores.shape[1]
     weight = np.bincount(at, weights, size)
-    total = np.stack(
-        [np.bincount(at, weights * scores[:, c], size) for c in range(k)], axis=1
-    )
+    total = np.stack([np.bincount(at, weights * scores[:, c], size) for c in range(k)], axis=1)
     inner = np.flatnonzero(nodes.left >= 0)
     for node in inner[::-1]:  # children have higher numbers than their parents
         for child in (nodes.left[node], nodes.right[node]):

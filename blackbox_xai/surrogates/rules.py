@@ -87,8 +87,7 @@ class Rules:
 
     def _said(self, node: int) -> str:
         parts = [
-            f"{_clean(name)} = {self.formula(node, c)}"
-            for c, name in enumerate(self.output_names)
+            f"{_clean(name)} = {self.formula(node, c)}" for c, name in enumerate(self.output_names)
         ]
         return ", ".join(parts)
 

@@ -165,7 +165,9 @@ def search(
         plan=plans[p],
         strength=strengths[s],
         said=said[p, s],
-        errors=np.stack([square[p, s][:, folds == f].sum(axis=1) for f in range(folds.max() + 1)], 1),
+        errors=np.stack(
+            [square[p, s][:, folds == f].sum(axis=1) for f in range(folds.max() + 1)], 1
+        ),
         n_leaves=grid,
         r2_by_plan={plan.name: float(r2) for plan, r2 in zip(plans, by_plan, strict=True)},
     )

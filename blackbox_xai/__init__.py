@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from blackbox_xai.calibration.reliability import reliability as reliability
     from blackbox_xai.calibration.risk import ErrorRisk as ErrorRisk
     from blackbox_xai.demo import load_demo as load_demo
+    from blackbox_xai.errors import AnswerError as AnswerError
+    from blackbox_xai.errors import BlackboxError as BlackboxError
+    from blackbox_xai.errors import BudgetError as BudgetError
+    from blackbox_xai.errors import InputError as InputError
+    from blackbox_xai.errors import Interrupted as Interrupted
+    from blackbox_xai.errors import LoadError as LoadError
+    from blackbox_xai.errors import ModelError as ModelError
+    from blackbox_xai.errors import PredictError as PredictError
     from blackbox_xai.exemplars import GroupInfluence as GroupInfluence
     from blackbox_xai.exemplars import NearestExemplars as NearestExemplars
     from blackbox_xai.exemplars import Neighbours as Neighbours
@@ -27,6 +35,9 @@ if TYPE_CHECKING:
     from blackbox_xai.exemplars import mmd_critic as mmd_critic
     from blackbox_xai.exemplars import protodash as protodash
     from blackbox_xai.exemplars import prototypes as prototypes
+    from blackbox_xai.explainers.gradients import BlockGradient as BlockGradient
+    from blackbox_xai.explainers.gradients import IntegratedGradients as IntegratedGradients
+    from blackbox_xai.explainers.gradients import SmoothGrad as SmoothGrad
     from blackbox_xai.explainers.lime import Lime as Lime
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
     from blackbox_xai.explainers.rise import Rise as Rise
@@ -35,7 +46,9 @@ if TYPE_CHECKING:
     from blackbox_xai.explainers.shapley.classic import LeverageShapley as LeverageShapley
     from blackbox_xai.explainers.shapley.classic import PermutationShapley as PermutationShapley
     from blackbox_xai.explainers.shapley.engine import Shapley as Shapley
+    from blackbox_xai.explainers.short import explain as explain
     from blackbox_xai.explainers.superpixel_gp import SuperpixelGP as SuperpixelGP
+    from blackbox_xai.ledger import Ledger as Ledger
     from blackbox_xai.maskers.defaults import default_masker as default_masker
     from blackbox_xai.maskers.fills import BlurFill as BlurFill
     from blackbox_xai.maskers.fills import ColourFill as ColourFill
@@ -64,16 +77,22 @@ if TYPE_CHECKING:
     from blackbox_xai.projection import map_quality as map_quality
     from blackbox_xai.report.audit import Audit as Audit
     from blackbox_xai.report.audit import audit as audit
+    from blackbox_xai.results import Explanation as Explanation
+    from blackbox_xai.results import Explanations as Explanations
     from blackbox_xai.surrogates.additive import SurrogateSum as SurrogateSum
     from blackbox_xai.surrogates.linear import SurrogateLinear as SurrogateLinear
     from blackbox_xai.surrogates.tree import SurrogateTree as SurrogateTree
 
 _HOME = {
     "as_model": "blackbox_xai.adapters",
+    "AnswerError": "blackbox_xai.errors",
     "Audit": "blackbox_xai.report.audit",
     "audit": "blackbox_xai.report.audit",
     "AutoencoderDetector": "blackbox_xai.ood.autoencoder",
+    "BlackboxError": "blackbox_xai.errors",
+    "BlockGradient": "blackbox_xai.explainers.gradients",
     "BlurFill": "blackbox_xai.maskers.fills",
+    "BudgetError": "blackbox_xai.errors",
     "CallableModel": "blackbox_xai.adapters.function",
     "ClassicalMDS": "blackbox_xai.projection",
     "ColourFill": "blackbox_xai.maskers.fills",
@@ -82,26 +101,35 @@ _HOME = {
     "EnsembleDetector": "blackbox_xai.ood.ensemble",
     "ErrorRisk": "blackbox_xai.calibration.risk",
     "ExactShapley": "blackbox_xai.explainers.shapley.classic",
+    "explain": "blackbox_xai.explainers.short",
+    "Explanation": "blackbox_xai.results",
     "explanation_points": "blackbox_xai.projection",
+    "Explanations": "blackbox_xai.results",
     "Felzenszwalb": "blackbox_xai.maskers.segments",
     "Grid": "blackbox_xai.maskers.segments",
     "group_influence": "blackbox_xai.exemplars",
     "GroupInfluence": "blackbox_xai.exemplars",
     "ImageFill": "blackbox_xai.maskers.fills",
     "ImageMasker": "blackbox_xai.maskers.image",
+    "InputError": "blackbox_xai.errors",
+    "IntegratedGradients": "blackbox_xai.explainers.gradients",
+    "Interrupted": "blackbox_xai.errors",
     "k_medoids": "blackbox_xai.exemplars",
     "KernelShap": "blackbox_xai.explainers.shapley.classic",
     "knn_shapley": "blackbox_xai.exemplars",
     "label_issues": "blackbox_xai.exemplars",
+    "Ledger": "blackbox_xai.ledger",
     "LeverageShapley": "blackbox_xai.explainers.shapley.classic",
     "Lime": "blackbox_xai.explainers.lime",
     "load_demo": "blackbox_xai.demo",
     "load_model": "blackbox_xai.adapters",
+    "LoadError": "blackbox_xai.errors",
     "map_quality": "blackbox_xai.projection",
     "MapQuality": "blackbox_xai.projection",
     "MDSProjection": "blackbox_xai.projection",
     "MeanFill": "blackbox_xai.maskers.fills",
     "mmd_critic": "blackbox_xai.exemplars",
+    "ModelError": "blackbox_xai.errors",
     "NearestExemplars": "blackbox_xai.exemplars",
     "Neighbours": "blackbox_xai.exemplars",
     "NoiseDetector": "blackbox_xai.ood.noise",
@@ -111,6 +139,7 @@ _HOME = {
     "OODDetector": "blackbox_xai.ood.detector",
     "PCAProjection": "blackbox_xai.projection",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
+    "PredictError": "blackbox_xai.errors",
     "protodash": "blackbox_xai.exemplars",
     "Prototypes": "blackbox_xai.exemplars",
     "prototypes": "blackbox_xai.exemplars",
@@ -123,6 +152,7 @@ _HOME = {
     "share_unlike": "blackbox_xai.ood.gate",
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",
+    "SmoothGrad": "blackbox_xai.explainers.gradients",
     "SuperpixelGP": "blackbox_xai.explainers.superpixel_gp",
     "SurrogateLinear": "blackbox_xai.surrogates.linear",
     "SurrogateSum": "blackbox_xai.surrogates.additive",
@@ -133,7 +163,7 @@ _HOME = {
 }
 
 __version__ = "0.1.0"
-__all__ = ["__version__", *_HOME]
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604  # one list of names, not two
 
 
 def __getattr__(name: str) -> Any:

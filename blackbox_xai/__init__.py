@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from blackbox_xai.adapters.function import CallableModel as CallableModel
     from blackbox_xai.adapters.onnx import OnnxModel as OnnxModel
     from blackbox_xai.adapters.recorded import RecordedModel as RecordedModel
+    from blackbox_xai.adapters.tuning import Tuning as Tuning
+    from blackbox_xai.adapters.tuning import tune as tune
     from blackbox_xai.calibration.recalibration import recalibrate as recalibrate
     from blackbox_xai.calibration.reliability import reliability as reliability
     from blackbox_xai.calibration.risk import ErrorRisk as ErrorRisk
@@ -69,8 +71,8 @@ if TYPE_CHECKING:
     from blackbox_xai.ood.metrics import ood_metrics as ood_metrics
     from blackbox_xai.ood.noise import NoiseDetector as NoiseDetector
     from blackbox_xai.projection import ClassicalMDS as ClassicalMDS
-    from blackbox_xai.projection import MDSProjection as MDSProjection
     from blackbox_xai.projection import MapQuality as MapQuality
+    from blackbox_xai.projection import MDSProjection as MDSProjection
     from blackbox_xai.projection import PCAProjection as PCAProjection
     from blackbox_xai.projection import TSNEProjection as TSNEProjection
     from blackbox_xai.projection import explanation_points as explanation_points
@@ -160,6 +162,8 @@ _HOME = {
     "TabularMasker": "blackbox_xai.maskers.tabular",
     "TextMasker": "blackbox_xai.maskers.text",
     "TSNEProjection": "blackbox_xai.projection",
+    "tune": "blackbox_xai.adapters.tuning",
+    "Tuning": "blackbox_xai.adapters.tuning",
 }
 
 __version__ = "0.1.0"

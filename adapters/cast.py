@@ -109,6 +109,9 @@ def _whole(cells: NDArray[Any], dtype: np.dtype[Any], column: ColumnName) -> NDA
 
 def _numeric(cells: NDArray[Any], column: ColumnName, *, missing: bool) -> NDArray[Any]:
     """Return objects as float64, or as int64 when all are integers."""
+    hint = "Encode it as the model was trained, or fill it."
+    if cells.dtype.kind in "mM":  # as objects, nanoseconds would pass for whole numbers
+        raise _cell_error(cells.astype(str), 0, column, "a number", hint)
     flat = np.asarray(cells, dtype=object)
     values = flat.ravel().tolist()
     whole = True
@@ -119,7 +122,6 @@ def _numeric(cells: NDArray[Any], column: ColumnName, *, missing: bool) -> NDArr
         if value is None and missing:
             values[i] = np.nan
         elif isinstance(value, str) or not isinstance(value, numbers.Real):
-            hint = "Encode it as the model was trained, or fill it."
             raise _cell_error(flat, i, column, "a number", hint)
     try:
         return np.array(values, dtype=np.int64 if whole else np.float64).reshape(flat.shape)

@@ -15,6 +15,10 @@ from test_maskers import MIXED, MIXED_ROW
 import blackbox_xai as bx
 from blackbox_xai.errors import InputError
 
+TEXT_TYPE = pytest.mark.skipif(
+    MIXED["job"].dtype == object, reason="a column of objects, as of pandas 2, holds anything"
+)
+
 FRAME = pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5], "c": [True, False]})
 
 
@@ -132,13 +136,18 @@ def test_a_row_that_does_not_fit_is_refused_with_its_column(x: Any, message: str
         ("city", "x", "unseen category 'x' in column 'city'; known are .'u', 'v', 'w'."),
         ("city", None, "missing .NaN. in column 'city'"),
         ("job", None, "missing .NaN. in column 'job'"),
-        ("job", 3, "3 in column 'job', which the column's type cannot hold; it would become '3'"),
+        pytest.param(
+            "job",
+            3,
+            "3 in column 'job', which the column's type cannot hold; it would become '3'",
+            marks=TEXT_TYPE,
+        ),
         ("since", "soon", "'soon' in column 'since', which holds datetime64"),
         ("since", 5.0, "5.0 in column 'since', which holds datetime64"),
         ("since", pd.NaT, "missing .NaN. in column 'since'"),
         ("zone", "never", "'never' in column 'zone', which the column's type cannot hold"),
         ("count", "many", "'many' in column 'count', which the column's type cannot hold"),
-        ("job", ["clerk"], "values of such columns must be hashable"),
+        pytest.param("job", ["clerk"], "of such columns must be hashable", marks=TEXT_TYPE),
     ],
 )
 def test_cells_of_other_types_are_checked_too(column: str, value: Any, message: str) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from blackbox_xai.errors import InputError as InputError
     from blackbox_xai.errors import Interrupted as Interrupted
     from blackbox_xai.errors import LoadError as LoadError
+    from blackbox_xai.errors import LogError as LogError
     from blackbox_xai.errors import ModelError as ModelError
     from blackbox_xai.errors import PredictError as PredictError
     from blackbox_xai.exemplars import GroupInfluence as GroupInfluence
@@ -126,6 +127,7 @@ _HOME = {
     "load_demo": "blackbox_xai.demo",
     "load_model": "blackbox_xai.adapters",
     "LoadError": "blackbox_xai.errors",
+    "LogError": "blackbox_xai.errors",
     "map_quality": "blackbox_xai.projection",
     "MapQuality": "blackbox_xai.projection",
     "MDSProjection": "blackbox_xai.projection",

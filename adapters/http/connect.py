@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 from blackbox_xai._checks import shown
 from blackbox_xai.adapters.http.asker import Asker, Credentials
@@ -24,6 +26,7 @@ from blackbox_xai.errors import InputError
 __all__ = ["BATCH_ROWS", "Door", "arranged", "as_secret", "check_protocol", "fit_batch"]
 
 BATCH_ROWS = 64
+_KEY_NAME = re.compile(r"key|token|secret|sig|auth|code|pass|credential", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,18 @@ class Door:
                 RuntimeWarning,
                 stacklevel=4,
             )
+
+    def fingerprint(self, columns: Sequence[str] | None, *, logits: bool) -> str:
+        """Return a text that tells this model from others, and holds no secret."""
+        settings = self.protocol
+        if isinstance(settings, Codec):
+            pairs = ((f.name, getattr(settings, f.name)) for f in fields(settings))
+            named = [(name, getattr(v, "__qualname__", v)) for name, v in pairs]
+            settings = f"{type(settings).__name__}{named}"
+        query = "" if self.endpoint.query is None else (self.endpoint.query.peek() or "")
+        chosen = [(k, v) for k, v in parse_qsl(query) if not _KEY_NAME.search(k)]
+        told = [self.endpoint.shown, chosen, settings, self.output, columns, logits]
+        return f"http {told}"
 
     def open(self, checker: Checker, meter: Meter, batch_size: int | None) -> tuple[Client, Found]:
         """Return a client for this process, and what the server told."""

@@ -144,11 +144,6 @@ class HttpModel(Adapter):
         self._door.warn()
 
     @property
-    def deterministic(self) -> bool | None:
-        """Whether a row scored the same twice; None before the first prediction."""
-        return None if self._preflight is None else self._preflight.deterministic
-
-    @property
     def spent(self) -> dict[str, float]:
         """Requests, rows, money and rows perhaps paid twice, over the life of this object."""
         return self._meter.to_dict()
@@ -212,6 +207,14 @@ class HttpModel(Adapter):
         """Return the largest batch that is sent, in rows."""
         return self.batch_size or BATCH_ROWS
 
+    def fingerprint(self) -> str | None:
+        """Return a text of address and protocol; keys in the query are left out.
+
+        It does not know the version of the model: give ``RecordedModel`` a fingerprint of your
+        own where the model behind an address changes.
+        """
+        return self._door.fingerprint(self.columns, logits=self._checker.logits)
+
     def probe(self) -> dict[str, Any]:
         """Return what the server tells about itself, as plain data; no rows are sent.
 
@@ -244,6 +247,7 @@ class HttpModel(Adapter):
             return Ledger()
         with self._lock:
             cost = flight.fly(client, rows)
+            self.deterministic = flight.deterministic
             if flight.deterministic and self._canary_every and self._canary is None:
                 self._canary = flight.canary(self._canary_every)
         return cost

@@ -25,7 +25,7 @@ _LOADING_SECONDS = 0.5
 class Next:
     """The decision: send again in so many seconds, split, mark rows as bad, or end the run.
 
-    ``lone`` sends the first row alone, to see whether the server scores anything at all.
+    ``free`` repeats are not counted, since the server asked for them; ``lone`` sends the first row alone, to see whether the server scores anything at all.
     """
 
     again: float | None = None
@@ -33,7 +33,7 @@ class Next:
     bad: tuple[int, ...] = ()
     smaller: bool = False
     fatal: bool = False
-    loading: bool = False
+    free: bool = False
     lone: bool = False
 
 
@@ -59,22 +59,30 @@ def decide(piece: Piece, fault: Fault, client: Client) -> Next:
 def _again(piece: Piece, fault: Fault, client: Client) -> Next:
     """Decide after a fault that may pass."""
     if fault.rows and fault.rows == piece.culprits:
-        shift = piece.start - piece.guarded
-        return Next(bad=tuple(shift + row for row in fault.rows if shift + row >= piece.start))
+        return _alone(piece, fault)
     piece.culprits = fault.rows
     now = time.monotonic()
     if client.answered == 0 and fault.status == 503 and now - piece.began < client.limits.startup:
-        return Next(again=max(fault.wait or 0.0, _LOADING_SECONDS), loading=True)
+        return Next(again=max(fault.wait or 0.0, _LOADING_SECONDS), free=True)
     if fault.error is LoadError and client.answered == 0 and piece.tries + 1 >= _CONNECT_TRIES:
         return _FATAL
     if fault.slow and piece.tries + 1 >= _SLOW_TRIES and piece.n > 1:
-        with client.size_lock:
-            client.size.too_large(piece.n + piece.guarded, piece.trial)
         return Next(smaller=True)
+    if fault.status == 429 and fault.wait is not None:
+        return _repeat(piece, fault, client)
     if piece.tries >= (1 if piece.suspect and piece.n > 1 else client.limits.retries):
         passing = fault.error is LoadError or fault.status == 429 or client.answered == 0
         return _FATAL if passing else _blame(piece, client)
     return _repeat(piece, fault, client)
+
+
+def _alone(piece: Piece, fault: Fault) -> Next:
+    """Ask for the rows that twice had no scores one by one; alone and again, they are bad."""
+    shift = piece.start - piece.guarded
+    rows = [shift + row for row in fault.rows if shift + row >= piece.start]
+    if piece.n == 1:
+        return Next(bad=tuple(rows))
+    return Next(split=tuple((row, row + 1) for row in rows))
 
 
 def _repeat(piece: Piece, fault: Fault, client: Client) -> Next:
@@ -85,12 +93,13 @@ def _repeat(piece: Piece, fault: Fault, client: Client) -> Next:
             f"; {pause:.3g} s more would exceed the patience of {client.limits.patience:g} s"
         )
         return _FATAL
-    if not client.retries.spend():
+    asked = fault.status == 429 and fault.wait is not None
+    if not asked and not client.retries.spend():
         fault.reason += "; too many requests fail to go on"
         return _FATAL
     if fault.throttled:
-        client.gate.close_for(pause)
-    return Next(again=pause)
+        client.gate.close_for(pause, learn=asked)
+    return Next(again=pause, free=asked)
 
 
 def _blame(piece: Piece, client: Client) -> Next:

@@ -95,8 +95,8 @@ class Preflight:
             first = rows.cut(picks[1], picks[1] + 1)
             try:
                 once = self._ask(client, first)
-            except PredictError as again:
-                raise _hopeless(again, rows, picks[:2]) from None
+            except PredictError as second:
+                raise _hopeless(second, rows, picks[:2]) from None
         again = self._ask(client, first)
         self.spread = float(np.abs(once - again).max())
         self.deterministic = close(once, again)

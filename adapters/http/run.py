@@ -108,6 +108,8 @@ class Run:
             self._stopped.set()
             with self._changed:
                 self._changed.notify_all()
+            with self.client.size_lock:
+                self.client.size.release(self)
         yield from self._landed(_LINGER_SECONDS)
         if self._error is not None:
             raise self._error
@@ -181,7 +183,7 @@ class Run:
         with self.client.size_lock:
             if self.client.size.waits:
                 return None
-            size, trial = self.client.size.next()
+            size, trial = self.client.size.next(self)
         start, stop = self._uncut.pop(0)
         guarded = (
             self._canary is not None and size > 1 and self._canary.due(min(size, stop - start))
@@ -221,13 +223,12 @@ class Run:
         rows = piece.n + piece.guarded
         self.client.meter.failed(rows, sent=fault.sent)
         self._count(failures=1, rows=0 if fault.sent else -rows)
-        with self.client.size_lock:
-            if fault.verdict is Verdict.SMALLER and piece.n > 1:
-                self.client.size.too_large(piece.n + piece.guarded, piece.trial)
-            else:
-                self.client.size.ended(piece.trial)
         todo = decide(piece, fault, self.client)
-        piece.trial = False
+        with self.client.size_lock:
+            if todo.smaller:
+                self.client.size.too_large(rows, piece.trial)
+            elif todo.again is None:
+                self.client.size.ended(piece.trial)
         if todo.smaller or todo.split:
             self._staff(self.rows.n)
         with self._changed:
@@ -235,14 +236,15 @@ class Run:
                 self._uncut.insert(0, (piece.start, piece.stop))
             if todo.lone:
                 self._send_alone(piece)
+            self._keep_right(piece, fault, todo)
             for start, stop in todo.split:
                 heapq.heappush(self._waiting, Piece(0.0, start, stop, suspect=True))
             if todo.again is not None:
-                piece.tries += not todo.loading
+                piece.tries += not todo.free
                 piece.ready = time.monotonic() + todo.again
                 heapq.heappush(self._waiting, piece)
                 self._ledger = self._ledger + Ledger(retries=1)
-            self._note_bad(piece, fault, todo)
+            self.bad.update(dict.fromkeys(todo.bad, fault))
         if todo.fatal:
             self._give_up(self._fatal(piece, fault))
         elif len(self.bad) > _MOST_BAD:
@@ -251,18 +253,20 @@ class Run:
     def _send_alone(self, piece: Piece) -> None:
         """Send the first row alone, while everything else waits."""
         with self.client.size_lock:
-            self.client.size.hold()
+            self.client.size.hold(self)
         alone = Piece(0.0, piece.start, piece.start + 1, suspect=True, lone=True, trial=True)
         heapq.heappush(self._waiting, alone)
         self._uncut.insert(0, (piece.start + 1, piece.stop))
 
-    def _note_bad(self, piece: Piece, fault: Fault, todo: Next) -> None:
-        for row in todo.bad:
-            self.bad[row] = fault
-        if todo.bad and fault.scores is not None:
-            right = sorted(set(range(piece.start, piece.stop)) - set(todo.bad))
-            shift = piece.start - piece.guarded
-            self._done.extend((row, fault.scores[row - shift : row - shift + 1]) for row in right)
+    def _keep_right(self, piece: Piece, fault: Fault, todo: Next) -> None:
+        """Keep the right rows of an answer when the others are asked for alone."""
+        if fault.scores is None or not todo.split:
+            return
+        asked = {start for start, _ in todo.split}
+        shift = piece.start - piece.guarded
+        for row in range(piece.start, piece.stop):
+            if row not in asked:
+                self._done.append((row, fault.scores[row - shift : row - shift + 1]))
 
     def _give_up(self, error: BaseException) -> None:
         with self._changed:

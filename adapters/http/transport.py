@@ -25,6 +25,8 @@ __all__ = ["Transport"]
 
 _CONNECT_SECONDS = 4.0
 _PIECE = 1 << 16
+_ONCE = urllib3.Retry(total=False, redirect=0)  # repeats are decided elsewhere
+_IDLE_SECONDS = 0.5  # a server may close a connection that was idle for longer
 
 
 class Watchdog:
@@ -100,7 +102,8 @@ class _Exchange(threading.local):
     watchdog: Watchdog | None = None
     deadline: float = 0.0
     ticket: int | None = None
-    reused: bool = False
+    connection: Any = None
+    idle: float = 0.0
 
 
 _exchange = _Exchange()
@@ -110,17 +113,17 @@ class _Watched:
     """Mixin: tells the watchdog of the socket before anything is sent on it."""
 
     open_socket: Any = None
-    requests = 0
+    used_at: float | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         sock = getattr(self, "sock", None)
         if sock is None:
             self.connect()  # type: ignore[attr-defined]  # from the connection class
             sock = self.sock  # type: ignore[attr-defined]  # from the connection class
-            self.requests = 0
+            self.used_at = None
         self.open_socket = sock
-        _exchange.reused = self.requests > 0
-        self.requests += 1
+        _exchange.connection = self
+        _exchange.idle = 0.0 if self.used_at is None else time.monotonic() - self.used_at
         if _exchange.watchdog is not None:
             _exchange.ticket = _exchange.watchdog.watch(self, _exchange.deadline)
         super().request(*args, **kwargs)  # type: ignore[misc]  # from the connection class
@@ -172,7 +175,7 @@ class Transport:
         self.endpoint = endpoint
         self.pid = os.getpid()
         self.watchdog = Watchdog()
-        settings: dict[str, Any] = {"maxsize": connections, "retries": False}
+        settings: dict[str, Any] = {"maxsize": connections, "retries": _ONCE}
         if endpoint.scheme == "https":
             settings["cert_reqs"] = "CERT_REQUIRED" if verify else "CERT_NONE"
             if isinstance(verify, str):
@@ -226,7 +229,7 @@ class Transport:
                 return self._once(method, target, body, headers, deadline, cap)
             except (HTTPError, OSError, ValueError) as error:
                 fault = self._fault(error, deadline, seconds)
-                stale = _exchange.reused and isinstance(error, _DROPPED)
+                stale = _exchange.idle > _IDLE_SECONDS and isinstance(error, _DROPPED)
             if not stale or fault.slow:
                 break  # else the server had closed a connection that was kept open
         raise _clean(fault, secrets)
@@ -242,12 +245,8 @@ class Transport:
     ) -> Reply:
         left = max(deadline - time.monotonic(), 0.001)
         mine = _exchange
-        mine.watchdog, mine.deadline, mine.ticket, mine.reused = (
-            self.watchdog,
-            deadline,
-            None,
-            False,
-        )
+        mine.watchdog, mine.deadline, mine.ticket = self.watchdog, deadline, None
+        mine.connection, mine.idle = None, 0.0
         response = None
         whole = False
         try:
@@ -257,13 +256,16 @@ class Transport:
                 body=body,
                 headers=headers,
                 redirect=False,
-                retries=False,
+                retries=_ONCE,
                 preload_content=False,
                 decode_content=False,
                 timeout=urllib3.Timeout(connect=min(left, _CONNECT_SECONDS), read=left),
             )
             data = _read(response, deadline, cap)
+            if time.monotonic() >= deadline:
+                raise TimeoutError  # shut down by the watchdog, which looks like an end
             whole = True
+            mine.connection.used_at = time.monotonic()
             return Reply(response.status, response.headers, data)
         finally:
             if mine.ticket is not None:

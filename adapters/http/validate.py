@@ -53,7 +53,7 @@ class Checker:
         self.version: str | None = None
         self.k: int | None = None if output_names is None else len(output_names)
         self._answer_names: tuple[str, ...] | None = None
-        self._logits = logits
+        self.logits = logits
         self._seen = False
         self._lock = threading.Lock()
 
@@ -81,7 +81,7 @@ class Checker:
         bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if len(bad):
             raise self._not_finite(scores, bad)
-        if self._logits:
+        if self.logits:
             scores = softmax(scores)
         if self.scale == "probability":
             self._check_probabilities(scores)

@@ -70,9 +70,10 @@ class Plan:
 class Faulty:
     """The server; use it as a context manager. ``url`` is its address."""
 
-    def __init__(self, plan=None, *, model=truth):
+    def __init__(self, plan=None, *, model=truth, tls=None):
         self.plan = plan or Plan()
         self.model = model
+        self.tls = tls
         self.requests = 0
         self.gets = 0
         self.rows = 0
@@ -88,7 +89,7 @@ class Faulty:
     def __enter__(self):
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._socket.getsockname()[1]
-        self.origin = f"http://127.0.0.1:{self.port}"
+        self.origin = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
         self.url = self.origin + "/v2/models/m"
         self._closed = False
         self._connections = set()
@@ -97,6 +98,7 @@ class Faulty:
 
     def __exit__(self, *_):
         self._closed = True
+        self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self.drop_all()
 
@@ -123,13 +125,20 @@ class Faulty:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
+        if self.tls is not None:
+            try:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
         reader = connection.makefile("rb", buffering=1 << 16)
         try:
             while (request := read_request(reader)) is not None:
                 if self._answer(connection, *request):
                     break
-        except (OSError, ValueError):
+        except OSError:
             pass
+        except (KeyError, ValueError, TypeError) as error:
+            send(connection, 400, json.dumps({"error": repr(error)}).encode())
         finally:
             with self._lock:
                 self._connections.discard(connection)
@@ -393,6 +402,9 @@ def v2_body(plan, message, rows):
 # ---- faults -------------------------------------------------------------------------------
 
 
+BOMB = gzip.compress(b" " * 20_000_000)
+
+
 def reset(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return True
@@ -404,8 +416,7 @@ def hang(server, connection):
 
 
 def bomb(server, connection):
-    packed = gzip.compress(b" " * 20_000_000, 9)
-    return send(connection, 200, packed, {"Content-Encoding": "gzip"})
+    return send(connection, 200, BOMB, {"Content-Encoding": "gzip"})
 
 
 def drip(server, connection, body):

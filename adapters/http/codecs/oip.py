@@ -246,12 +246,13 @@ def tensors_of(described: Any) -> tuple[Tensor, ...]:
         if not isinstance(entry, dict) or "name" not in entry:
             return ()
         shape = entry.get("shape")
-        sides = tuple(int(s) for s in shape) if _is_shape(shape) else ()
+        sides = _shape(shape) if isinstance(shape, list) else ()
         found.append(Tensor(str(entry["name"]), str(entry.get("datatype", "FP64")), sides))
     return tuple(found)
 
 
-def _is_shape(shape: Any) -> bool:
-    if not isinstance(shape, list):
-        return False
-    return all(isinstance(s, int | str) and str(s).lstrip("-").isdigit() for s in shape)
+def _shape(shape: list[Any]) -> tuple[int, ...]:
+    """Return a declared shape, empty when it is not made of numbers."""
+    if all(isinstance(s, int | str) and str(s).lstrip("-").isdigit() for s in shape):
+        return tuple(int(s) for s in shape)
+    return ()

@@ -1,0 +1,443 @@
+"""Secrets, budgets, rates, preflight and canaries, Ctrl-C, forks: what must never happen."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import pickle
+import shutil
+import signal
+import ssl
+import subprocess
+import threading
+import time
+import traceback
+import warnings
+
+import cloudpickle
+import numpy as np
+import pytest
+from servers.faulty import Faulty, Plan, truth
+
+from blackbox_xai.adapters.http import Budget, CustomJson, HttpModel, Limits, OpenInference, Secret
+from blackbox_xai.errors import (
+    AnswerError,
+    BudgetError,
+    InputError,
+    Interrupted,
+    LoadError,
+    PredictError,
+)
+
+X = np.random.default_rng(1).normal(size=(4096, 4))
+CANARY = "s3cr3tc4n4ry"
+
+
+def connect(server, **settings):
+    limits = {"timeout": 2.0, "max_parallel": 8} | settings.pop("limits", {})
+    settings = {"batch_size": 16, "preflight": False, "canary_every": 0} | settings
+    return HttpModel(server.url, limits=Limits(**limits), **settings)
+
+
+# ---- secrets
+
+
+def secretive(server, way):
+    host = server.origin.removeprefix("http://")
+    if way == "user":
+        return HttpModel(f"http://me:{CANARY}@{host}/v2/models/m")
+    if way == "query":
+        return HttpModel(f"{server.url}?api_key={CANARY}")
+    if way == "header":
+        return HttpModel(server.url, headers={"X-Api-Key": CANARY})
+    if way == "env":
+        return HttpModel(server.url, auth="MODEL_TOKEN")
+    return HttpModel(server.url, auth=Secret(CANARY))
+
+
+@pytest.mark.parametrize("way", ["user", "query", "header", "env", "secret"])
+def test_secrets_are_found_nowhere(way, monkeypatch, caplog):
+    monkeypatch.setenv("MODEL_TOKEN", CANARY)
+    caplog.set_level(logging.DEBUG)
+    said = []
+    with Faulty() as server:
+        model = secretive(server, way)
+        model.predict(X[:4])
+        sent = json.dumps([headers for _, _, headers in server.seen])
+        assert (CANARY in sent) == (way not in ("user", "query"))
+        said += [repr(model), str(vars(model)), str(model.probe()), str(model.fingerprint())]
+        said += [repr(pickle.dumps(model)), repr(cloudpickle.dumps(model))]
+        server.plan.faults = {"500": 1.0}
+        server.plan.seed = 9
+        try:
+            model.predict(X[5:8])
+        except PredictError as error:
+            said += [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
+    try:
+        model.predict(X[:4])
+    except LoadError as error:
+        said += [str(error), *traceback.format_exception(error)]
+    else:
+        pytest.fail("nobody is there any more")
+    assert CANARY not in "\n".join(said)
+    assert CANARY not in caplog.text
+    assert caplog.text  # urllib3 did speak
+
+
+def test_a_server_that_echoes_the_token_does_not_get_it_into_messages():
+    def echo(method, path, headers, body):
+        return {"Authorization": f"Bearer {CANARY}"}
+
+    with Faulty(Plan(token="other")) as server:
+        model = HttpModel(server.url, auth=echo)
+        with pytest.raises((LoadError, InputError)) as caught:
+            model.predict(X[:2])
+        assert CANARY not in str(caught.value)
+
+
+def test_a_pickled_model_reads_its_token_from_the_environment(monkeypatch):
+    monkeypatch.setenv("MODEL_TOKEN", CANARY)
+    with Faulty(Plan(token=CANARY)) as server:
+        model = pickle.loads(pickle.dumps(connect(server, auth="MODEL_TOKEN")))
+        np.testing.assert_array_equal(model.predict(X[:20]), truth(X[:20]))
+        literal = pickle.loads(pickle.dumps(connect(server, auth=Secret(CANARY))))
+        with pytest.raises(InputError, match=r"Secret\(env=NAME\)"):
+            literal.predict(X[:20])
+
+
+def test_a_text_that_is_no_variable_is_refused_unseen():
+    with pytest.raises(InputError, match="environment variable") as caught:
+        HttpModel("http://localhost/v2/models/m", auth=CANARY)
+    assert CANARY not in str(caught.value)
+
+
+def test_refused_credentials_are_not_tried_again():
+    with Faulty(Plan(token="right")) as server:
+        with pytest.raises(LoadError, match="refuses the credentials"):
+            connect(server, protocol=OpenInference(), auth=Secret("wrong")).predict(X)
+        assert len(server.seen) == 1
+
+
+def test_a_token_that_expires_is_renewed_once():
+    tokens = ["old"]
+
+    def sign(method, url, headers, body):
+        assert method == "POST"
+        assert url.endswith("/infer")
+        return {"Authorization": f"Bearer {tokens[-1]}"}
+
+    with Faulty(Plan(token="old")) as server:
+        model = connect(server, protocol=OpenInference(), auth=sign)
+        model.predict(X[:16])
+        server.plan.token = "new"
+        seen = len(server.seen)
+        with pytest.raises(LoadError):
+            model.predict(X[:16])
+        assert len(server.seen) == seen + 2
+        tokens.append("new")
+        np.testing.assert_array_equal(model.predict(X[:16]), truth(X[:16]))
+
+
+def test_credentials_over_plain_http_are_warned_of():
+    with pytest.warns(RuntimeWarning, match="plain http"):
+        HttpModel("http://models.example/v2/models/m", auth=Secret("t0ken"))
+    with pytest.warns(RuntimeWarning, match="verify=False"):
+        HttpModel("https://models.example/v2/models/m", verify=False)
+
+
+def test_redirects_do_not_carry_headers_elsewhere():
+    with Faulty() as other, Faulty(Plan(faults={"302": 1.0})) as server:
+        with pytest.raises(LoadError, match="Redirects are not followed"):
+            connect(server, auth=Secret(CANARY)).predict(X[:4])
+        assert not other.seen
+
+
+def test_environment_proxies_and_netrc_are_ignored(monkeypatch, tmp_path):
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password netrcsecret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with Faulty() as server:
+        connect(server, auth=Secret("mine1234")).predict(X[:4])
+        assert {h["authorization"] for _, _, h in server.seen} == {"Bearer mine1234"}
+
+
+# ---- budgets and rates
+
+
+@pytest.mark.parametrize(
+    ("budget", "word"),
+    [
+        (Budget(rows=99), "rows to 100"),
+        (Budget(requests=6), "requests to 7"),
+        (Budget(money=0.99, per_row=0.01), "money to 1"),
+    ],
+)
+def test_budgets_are_checked_before_sending(budget, word):
+    with Faulty() as server:
+        model = connect(server, budget=budget)
+        with pytest.raises(BudgetError, match=word):
+            model.predict(X[:100])
+        assert server.requests == 0
+
+
+def test_repeats_count_against_the_budget_and_keep_what_was_answered():
+    with Faulty(Plan(faults={"lost": 0.5})) as server:
+        with pytest.raises(BudgetError, match="not sent") as caught:
+            connect(server, budget=Budget(requests=20)).predict(X[:320])
+        assert server.requests <= 20
+    answered = [i for i, row in enumerate(caught.value.partial) if row is not None]
+    assert answered
+    np.testing.assert_array_equal([caught.value.partial[i] for i in answered], truth(X[answered]))
+
+
+def test_a_budget_of_seconds_ends_a_run():
+    with Faulty(Plan(delay=0.05)) as server:
+        with pytest.raises(BudgetError, match="seconds"):
+            connect(server, budget=Budget(seconds=0.3)).predict(X)
+        assert server.requests < 100
+
+
+def test_prices_are_in_the_ledger():
+    with Faulty() as server:
+        model = connect(server, budget=Budget(per_row=0.5, per_request=1.0))
+        assert model.predict_counted(X[:32])[1].cost == pytest.approx(32 * 0.5 + 2)
+
+
+@pytest.mark.parametrize("limits", [{"max_per_second": 40}, {"max_rows_per_second": 640}])
+def test_rates_are_kept(limits):
+    with Faulty() as server:
+        began = time.monotonic()
+        connect(server, limits=limits).predict(X[:320])
+        assert time.monotonic() - began >= 19 / 40
+
+
+def test_no_more_in_flight_than_allowed_over_several_calls():
+    busy, most = [0], [0]
+    lock = threading.Lock()
+
+    def slow(rows):
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        time.sleep(0.01)
+        with lock:
+            busy[0] -= 1
+        return truth(rows)
+
+    with Faulty(model=slow) as server:
+        model = connect(server, limits={"max_parallel": 3})
+        threads = [threading.Thread(target=model.predict, args=(X[:160],)) for _ in range(3)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+    assert most[0] == 3
+
+
+# ---- preflight and canaries
+
+
+def test_preflight_costs_at_most_eight_rows_once():
+    with Faulty() as server:
+        model = connect(server, preflight=True)
+        model.predict(X[:1])
+        model.predict(X[:30])
+        model.predict(X[:30])
+        assert server.rows <= 61 + 8
+    assert model.deterministic is True
+
+
+@pytest.mark.filterwarnings("ignore:The model at:RuntimeWarning")
+def test_noise_is_found():
+    with Faulty(Plan(noise=0.1)) as server:
+        model = connect(server, preflight=True)
+        model.predict(X[:10])
+    assert model.deterministic is False
+
+
+def test_noise_warns():
+    with Faulty(Plan(noise=0.1)) as server, pytest.warns(RuntimeWarning, match="not deterministic"):
+        connect(server, preflight=True).predict(X[:10])
+
+
+def test_rows_in_another_order_are_found():
+    with Faulty(Plan(reverse=True)) as server:
+        with pytest.raises(AnswerError, match="another order"):
+            connect(server, preflight=True).predict(X[:100])
+
+
+def test_scores_that_depend_on_the_batch_are_found():
+    with Faulty(model=lambda rows: truth(rows - rows.mean(axis=0))) as server:
+        with pytest.warns(RuntimeWarning, match="depend on the rows beside them"):
+            connect(server, preflight=True).predict(X[:100])
+
+
+@pytest.mark.parametrize("change", ["order", "drift"])
+def test_a_change_midway_is_found_by_the_canary(change):
+    plan = Plan()
+    calls = [0]
+
+    def model(rows):
+        calls[0] += 1
+        if calls[0] < 20:
+            return truth(rows)
+        return truth(rows)[::-1] if change == "order" else truth(rows * 1.1)
+
+    with Faulty(plan, model=model) as server:
+        with pytest.raises(AnswerError, match="A row sent before scored") as caught:
+            connect(server, preflight=True, canary_every=200).predict(X)
+        assert server.rows < 1500
+    assert any(row is not None for row in caught.value.partial)
+
+
+def test_another_version_midway_is_an_error():
+    plan = Plan(version="1")
+    with Faulty(plan) as server:
+        model = connect(server)
+        model.predict(X[:16])
+        plan.version = "2"
+        with pytest.raises(AnswerError, match="changed its version from '1' to '2'"):
+            model.predict(X[:16])
+
+
+def test_labels_are_refused_with_the_fix():
+    with Faulty(Plan(labels=True, metadata=False)) as server:
+        for preflight in (True, False):
+            with pytest.raises(AnswerError, match='output="predict_proba"'):
+                connect(server, preflight=preflight).predict(X[:16])
+        assert server.requests <= 3
+        quantities = connect(server, scale="value").predict(X[:16])
+    np.testing.assert_array_equal(quantities[:, 0], truth(X[:16]).argmax(axis=1))
+
+
+def test_logits_are_refused_as_probabilities_and_turned_into_them_when_said():
+    with Faulty(Plan(logits=True)) as server:
+        with pytest.raises(AnswerError, match="logits=True"):
+            connect(server, scale="probability").predict(X[:16])
+        model = connect(server, logits=True)
+        np.testing.assert_allclose(model.predict(X[:16]), truth(X[:16]), rtol=1e-12)
+    assert model.scale == "probability"
+
+
+def test_negative_probabilities_are_errors_and_negative_scores_are_not():
+    with Faulty(Plan(faults={"negative": 1.0})) as server:
+        with pytest.raises(AnswerError, match="no distribution"):
+            connect(server, scale="probability").predict(X[:16])
+        assert connect(server, scale="score").predict(X[:16]).min() == -0.5
+
+
+def test_output_names_of_another_number_are_refused():
+    with Faulty() as server:
+        with pytest.raises(AnswerError, match="expected 2 columns from output_names"):
+            connect(server, output_names=["no", "yes"]).predict(X[:16])
+
+
+# ---- stopping, forking
+
+
+def test_ctrl_c_stops_at_once_and_keeps_answers():
+    with Faulty(Plan(delay=0.05)) as server:
+        model = connect(server)
+        timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        began = time.monotonic()
+        with pytest.raises(Interrupted) as caught:
+            model.predict(X)
+        assert time.monotonic() - began < 0.4 + 1.0
+        kept = [i for i, row in enumerate(caught.value.partial) if row is not None]
+        assert len(kept) == server.scored
+        time.sleep(0.2)
+        assert server.requests * 16 <= len(kept) + 16
+    np.testing.assert_array_equal([caught.value.partial[i] for i in kept], truth(X[kept]))
+
+
+def test_a_model_goes_on_after_ctrl_c():
+    with Faulty(Plan(delay=0.05)) as server:
+        model = connect(server)
+        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(Interrupted):
+            model.predict(X)
+        np.testing.assert_array_equal(model.predict(X[:64]), truth(X[:64]))
+
+
+def _score_in_child(model, queue):
+    queue.put(model.predict(X[:20]))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_makes_a_connection_of_its_own():
+    with Faulty() as server:
+        model = connect(server)
+        model.predict(X[:20])
+        context = multiprocessing.get_context("fork")
+        queue = context.Queue()
+        child = context.Process(target=_score_in_child, args=(model, queue))
+        child.start()
+        np.testing.assert_array_equal(queue.get(timeout=20), truth(X[:20]))
+        child.join(10)
+        np.testing.assert_array_equal(model.predict(X[:20]), truth(X[:20]))
+
+
+def test_a_stream_left_early_leaves_the_model_usable():
+    with Faulty() as server:
+        model = connect(server)
+        stream = model.stream(X)
+        next(stream)
+        stream.close()
+        np.testing.assert_array_equal(model.predict(X[:64]), truth(X[:64]))
+
+
+# ---- settings
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: HttpModel("ftp://host/m"), "http:// or https://"),
+        (lambda: HttpModel("http://host:port/m"), "cannot be parsed"),
+        (lambda: HttpModel("http://h/m", protocol="v3"), "protocol must be one of 'v2'"),
+        (lambda: HttpModel("http://h/m", headers={"A": "b\r\nC: d"}), "one line"),
+        (lambda: HttpModel("http://h/m", canary_every=-1), "canary_every"),
+        (lambda: Limits(max_parallel=0), "max_parallel must be at least 1"),
+        (lambda: Limits(timeout=0), "timeout must be a number above 0"),
+        (lambda: Budget(money=3.0), "money needs a price"),
+        (lambda: CustomJson(request={"a": 1}), "request must hold one of"),
+        (lambda: CustomJson(answer="a["), "no JMESPath"),
+        (lambda: Secret("a", env="B"), "not both"),
+    ],
+)
+def test_bad_settings(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_tls_is_verified(tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+    names = [
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with Faulty(tls=context) as server:
+        with pytest.raises(LoadError, match="TLS with"):
+            HttpModel(server.url).predict(X[:4])
+        trusting = HttpModel(server.url, verify=str(certificate))
+        np.testing.assert_array_equal(trusting.predict(X[:40]), truth(X[:40]))
+
+
+def test_no_warning_on_the_straight_way():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with Faulty() as server:
+            connect(server, preflight=True).predict(X[:64])

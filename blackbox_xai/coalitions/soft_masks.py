@@ -57,17 +57,10 @@ class SoftGrid:
     def draw(
         self, n: int, p_keep: float, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], IntArray]:
-        """Draw ``n`` grids and shifts; with ``p_keep`` 0.5 they come as complementary pairs."""
-        rows, columns = self._nodes(self.height), self._nodes(self.width)
-        paired = p_keep == 0.5
-        drawn = -(-n // 2) if paired else n
-        grids = (rng.random((drawn, rows, columns)) < p_keep).astype(np.float32)
+        """Draw ``n`` grids and shifts."""
+        grids = rng.random((n, self._nodes(self.height), self._nodes(self.width))) < p_keep
         steps = [self._step(self.height), self._step(self.width)]
-        shifts = rng.integers(steps, size=(drawn, 2))
-        if paired:
-            grids = np.stack([grids, 1 - grids], axis=1).reshape(-1, rows, columns)[:n]
-            shifts = np.repeat(shifts, 2, axis=0)[:n]
-        return grids, shifts
+        return grids.astype(np.float32), rng.integers(steps, size=(n, 2))
 
     def masks(self, grids: NDArray[np.float32], shifts: IntArray) -> NDArray[np.float32]:
         """Return masks ``(n, height, width)`` between 0 and 1."""

@@ -48,8 +48,7 @@ class Rise(LocalExplainer):
     cells : int
         Cells of the grid along each side of an image.
     p_keep : float
-        Probability that a cell or feature is kept. With 0.5 masks come as complementary pairs,
-        which removes all interactions of even order from the noise.
+        Probability that a cell or feature is kept.
     prior : {"gp"}, optional
         On images, take neighbouring cells (at most 20 x 20) to have similar effects and regress
         on all of them at once, instead of one pixel at a time.
@@ -76,7 +75,7 @@ class Rise(LocalExplainer):
     """
 
     n_samples: int = 1000
-    cells: int = 8
+    cells: int = 7
     p_keep: float = 0.5
     prior: Literal["gp"] | None = None
 
@@ -99,12 +98,8 @@ class Rise(LocalExplainer):
         n, d = self.n_samples - 1, v.n_features
         fills = stratified_draws(v.masked.fill_weights, n, rng)
         kept = rng.random((n, d)) < self.p_keep
-        paired = self.p_keep == 0.5
-        if paired:
-            kept[1::2] = ~kept[: n - n % 2 : 2]
-            fills[1::2] = fills[: n - n % 2 : 2]
         scores = yield Query(kept, None if v.n_fills == 1 else fills)
-        values, std_err = slopes(kept.astype(np.float64), scores, paired)
+        values, std_err = slopes(kept.astype(np.float64), scores)
         return Attribution(values, scores.mean(axis=0), std_err, {"n_masks": n})
 
     def _map(
@@ -183,8 +178,8 @@ class Rise(LocalExplainer):
 
 
 def _blocks(n: int) -> Iterator[int]:
-    """Cut ``n`` masks into blocks of an even number, at least ten where possible."""
-    block = min(_BLOCK, max(2 * (n // (2 * _GROUPS)), 2))
+    """Cut ``n`` masks into blocks, at least ten where possible."""
+    block = min(_BLOCK, max(n // _GROUPS, 1))
     for start in range(0, n, block):
         yield min(block, n - start)
 

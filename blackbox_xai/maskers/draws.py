@@ -90,6 +90,26 @@ class DrawnRow(Bound):
                 cells[block.columns[chosen]] = np.asarray(own)[chosen].astype(np.float64)
         return cells
 
+    @cached_property
+    def whole(self) -> BoolArray:
+        """Which columns hold integers, shape ``(d,)``."""
+        whole = np.zeros(len(self.feature_names), dtype=bool)
+        for block in self.row.table.blocks:
+            if isinstance(block, RawBlock) and block.fill.dtype.kind in "iu":
+                whole[block.columns] = self.numeric[block.columns]
+        return whole
+
+    @cached_property
+    def spread(self) -> FloatArray:
+        """Standard deviation of the background, shape ``(d,)``; 0 in columns without numbers."""
+        data, weights = self.background, self.row.fill_weights[:, None]
+        known = ~np.isnan(data)
+        mass = np.maximum((weights * known).sum(axis=0), 1e-300)
+        held = np.where(known, data, 0.0)
+        mean = (weights * held).sum(axis=0) / mass
+        variance = (weights * np.where(known, held - mean, 0.0) ** 2).sum(axis=0) / mass
+        return np.asarray(np.sqrt(variance), dtype=np.float64)
+
     def allocate(self, n: int) -> list[Any]:
         """Return buffers for ``n`` rows."""
         return self.row.allocate(n)

@@ -11,7 +11,7 @@ __all__ = ["SlopeSums", "slopes"]
 _TINY = 1e-12
 
 
-def slopes(z: FloatArray, scores: FloatArray, pairs: bool) -> tuple[FloatArray, FloatArray]:
+def slopes(z: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Slope of the scores on each column of ``z`` by itself, and its standard error.
 
     Parameters
@@ -19,8 +19,6 @@ def slopes(z: FloatArray, scores: FloatArray, pairs: bool) -> tuple[FloatArray, 
     z : ndarray of shape (m, d)
         Presence of each feature.
     scores : ndarray of shape (m, k)
-    pairs : bool
-        Whether rows come in pairs that depend on each other.
 
     Returns
     -------
@@ -30,7 +28,7 @@ def slopes(z: FloatArray, scores: FloatArray, pairs: bool) -> tuple[FloatArray, 
     Examples
     --------
     >>> z = np.array([[0.0], [1.0], [0.0], [1.0]])
-    >>> slopes(z, 2 * z + 1, pairs=False)[0]
+    >>> slopes(z, 2 * z + 1)[0]
     array([[2.]])
     """
     m = len(z)
@@ -40,12 +38,9 @@ def slopes(z: FloatArray, scores: FloatArray, pairs: bool) -> tuple[FloatArray, 
     scale = np.where(varying, power, 1.0)[:, None]
     values = zc.T @ yc / scale
     std_err = np.empty_like(values)
-    starts = np.arange(0, m, 2 if pairs else 1)
-    spare = len(starts) / max(len(starts) - 2, 1)
+    spare = m / max(m - 2, 1)
     for j in range(yc.shape[1]):
         pulls = zc * (yc[:, j, None] - zc * values[:, j])
-        if pairs:
-            pulls = np.add.reduceat(pulls, starts, axis=0)
         std_err[:, j] = np.sqrt(spare * (pulls**2).sum(axis=0)) / scale[:, 0]
     return np.where(varying[:, None], values, 0.0), np.where(varying[:, None], std_err, 0.0)
 

@@ -98,7 +98,7 @@ def draw_around(
     """
     n, c = n_samples - 1, len(row.feature_names)
     points, numeric = sobol_points(c, n, rng), row.numeric
-    spread = _spread(row)
+    spread = row.spread
     steps = width * ndtri(np.clip(points[numeric], 1e-12, 1 - 1e-12))
     cells, z = np.empty((c, n)), np.empty((c, n))
     cells[numeric] = row.x[numeric, None] + steps * spread[numeric, None]
@@ -217,15 +217,3 @@ def _category(row: DrawnRow, j: int, points: FloatArray, same: float) -> FloatAr
     chosen = np.searchsorted(np.cumsum(others / total), rest, side="right")
     chosen = np.minimum(chosen, np.flatnonzero(others)[-1])
     return np.where(points < same, -1.0, chosen)
-
-
-def _spread(row: DrawnRow) -> FloatArray:
-    """Return the standard deviation of each numeric column; 0 elsewhere."""
-    spread = np.zeros(len(row.feature_names))
-    data, weights = row.background[:, row.numeric], row.row.fill_weights[:, None]
-    held = np.nan_to_num(data)
-    mass = np.maximum((weights * ~np.isnan(data)).sum(axis=0), 1e-300)
-    mean = (weights * held).sum(axis=0) / mass
-    variance = (weights * np.where(np.isnan(data), 0.0, held - mean) ** 2).sum(axis=0) / mass
-    spread[row.numeric] = np.sqrt(variance)
-    return spread

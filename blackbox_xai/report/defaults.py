@@ -9,7 +9,8 @@ import numpy as np
 
 from blackbox_xai._inputs import n_rows, row
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.explainers.shapley.classic import KernelShap
+from blackbox_xai.explainers.shapley.engine import Shapley
+from blackbox_xai.explainers.shapley.plan import default_rows
 from blackbox_xai.maskers.defaults import default_masker
 from blackbox_xai.maskers.tabular import TabularMasker
 from blackbox_xai.protocols import Masker
@@ -17,15 +18,13 @@ from blackbox_xai.report.local import take
 
 __all__ = ["choose_explainer", "choose_masker"]
 
-_FILLS = 50
-_PAIRS_PER_FEATURE = 2
-_MIN_PAIRS = 64
+_FILLS = 100
 
 
 def choose_masker(
     inputs: Any, background: Any, feature_names: Sequence[str] | None, seed: int
 ) -> Masker:
-    """Return a masker by the kind of data, with at most 50 rows to fill from.
+    """Return a masker by the kind of data, with at most 100 rows to fill from.
 
     Reference texts and images say what is usual; they do not fill what is hidden.
     """
@@ -45,8 +44,6 @@ def _is_table(inputs: Any) -> bool:
 
 
 def choose_explainer(masker: Masker, inputs: Any, seed: int) -> LocalExplainer:
-    """Return Shapley values with enough coalitions for a standard error of every feature."""
+    """Return Shapley values with their usual budget, written out so that it can be planned."""
     masked = masker.bind(row(inputs, 0))
-    d, r = len(masked.feature_names), masked.n_fills
-    pairs = max(_PAIRS_PER_FEATURE * d, _MIN_PAIRS)
-    return KernelShap(budget=1 + r + 2 * r * pairs, random_state=seed)
+    return Shapley(budget=default_rows(np.asarray(masked.varies)), random_state=seed)

@@ -44,6 +44,8 @@ class Attribution:
         Plain data about how the numbers came about.
     heatmap : ndarray of shape (height, width, k), optional
         Attribution of each pixel, where a method looks finer than the features.
+    scores : ndarray of shape (k,), optional
+        Score of the input in the unit of the values, where that is not the model's.
     """
 
     values: FloatArray
@@ -51,6 +53,7 @@ class Attribution:
     std_err: FloatArray | None = None
     diagnostics: dict[str, Any] = field(default_factory=dict)
     heatmap: FloatArray | None = None
+    scores: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

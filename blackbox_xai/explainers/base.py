@@ -194,7 +194,7 @@ class LocalExplainer(ABC):
             values=attribution.values,
             std_err=attribution.std_err,
             base=attribution.base,
-            scores=everything[chosen],
+            scores=everything[chosen] if attribution.scores is None else attribution.scores,
             feature_names=v.masked.feature_names,
             output_names=tuple(names[j] for j in chosen),
             scale=v.model.scale,

@@ -56,7 +56,7 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
     theta : ndarray of shape (n,)
         Scale of each feature in the kernel.
     noise : float
-        Variance of what the kernel does not explain, in units of its own variance.
+        Variance of what the kernel does not explain, in units of the kernel at one coalition.
 
     Notes
     -----
@@ -72,18 +72,18 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
     n_pairs, n = signs.shape
     kernel, reach = _sinh_kernel(signs, theta)
     gain = _shapley_of_kernel(signs, theta)
-    end = np.sinh(theta.sum()) / np.cosh(theta).prod()
+    everything = np.ones((1, n))
+    end = _sinh_kernel(everything, theta)[1][0]
     kernel -= np.outer(reach, reach) / end  # the nonlinear part is 0 with everything kept
-    gain -= 2 / n * reach[:, None]
-    scale = float(np.trace(kernel)) / n_pairs
-    inverse = np.linalg.inv(kernel / scale + noise * np.eye(n_pairs))
+    gain -= np.outer(reach, _shapley_of_kernel(everything, theta)[0]) / end
+    inverse = np.linalg.inv(kernel / end + noise * np.eye(n_pairs))
     axes = _contrasts(n)
     linear = signs @ axes / 2
     seen = linear.T @ inverse
     coef = np.linalg.solve(seen @ linear, seen)
     precision = inverse - seen.T @ coef
     left_over = noise * n_pairs / n_all_pairs(n) * paired_map(design)[0]
-    weights = axes @ coef + (gain.T / scale + left_over) @ precision
+    weights = axes @ coef + (gain.T / end + left_over) @ precision
     return OddMap(design, weights, precision)
 
 

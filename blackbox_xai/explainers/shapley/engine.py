@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from blackbox_xai._checks import check_choice, check_int, check_positive, shown
-from blackbox_xai.errors import InputError
+from blackbox_xai._checks import check_choice, check_int, check_positive
+from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.explainers.shapley.plan import Plan, default_rows, make_plan
+from blackbox_xai.explainers.shapley.plan import Plan, default_rows, describe_plan, make_plan
+from blackbox_xai.explainers.shapley.grid import grid_round
 from blackbox_xai.explainers.shapley.rounds import Round, run_round
-from blackbox_xai.protocols import FloatArray
-from blackbox_xai.results import Attribution
+from blackbox_xai.protocols import FloatArray, Masker
+from blackbox_xai.results import Attribution, Explanation
 from blackbox_xai.values import Link, Query, Steps, ValueFunction
 
 __all__ = ["Shapley"]
 
 _LOGIT_EDGE = 1e-7
+_LARGE_ROW = 1 << 16  # bytes; a model takes longer to read such a row than a fit takes for it
+_STORED = 2000  # numbers of hidden scores that go into the diagnostics
+_SHARES = (0.1, 0.1, 0.2, 0.6)  # of the budget, for rounds that may stop early
 
 
 def logit(scores: FloatArray) -> FloatArray:
@@ -41,8 +45,17 @@ class Shapley(LocalExplainer):
     budget : int, optional
         Model rows for one input. None: 2,048, or ten coalitions for each feature of up to 100
         background rows when that is more.
+    accuracy : {"auto", "fast", "high"}
+        "high" fits the kernel to the scores where there is one background row or fill; that
+        takes up to seconds of computing and halves the error. "auto" does so where one input
+        is larger than 64 KiB, as images are: scoring it costs more. It is a rule of sizes, not of
+        timings, so that two runs give the same numbers.
     link : {"identity", "logit"} or callable
-        Applied to the scores of every row, before the mean over the background.
+        Applied to the scores of every row, before the mean over the background; probabilities
+        are first clipped to 1e-7 and 1 - 1e-7.
+    link_after_mean : bool
+        Apply the link to the mean over the background instead. That game is no mean of games, so
+        every coalition costs a row for each background row.
     tol : float, optional
         Stop when no standard error is above it, in units of the (linked) output; the budget
         remains the limit.
@@ -71,7 +84,9 @@ class Shapley(LocalExplainer):
     efficient: ClassVar[bool] = True
 
     budget: int | None = None
+    accuracy: str = "auto"
     link: Any = "identity"
+    link_after_mean: bool = False
     tol: float | None = None
 
     def _check(self) -> None:
@@ -80,22 +95,166 @@ class Shapley(LocalExplainer):
             check_int("budget", self.budget, minimum=1)
         if self.tol is not None:
             check_positive("tol", self.tol)
+        check_choice("accuracy", self.accuracy, ("auto", "fast", "high"))
         if not callable(self.link):
             check_choice("link", self.link, ("identity", "logit"))
+        if self.link_after_mean and self.tol is not None:
+            raise InputError(
+                "tol must be None with link_after_mean=True, whose coalitions are one design. "
+                "Raise budget instead, or apply the link per row."
+            )
+
+    def refine(self, explanation: Explanation, model: Any, x: Any, masker: Masker) -> Explanation:
+        """Return ``explanation`` with ``budget`` more model rows put into it.
+
+        What it has cost before is not asked again, but for the score of ``x`` itself.
+
+        Parameters
+        ----------
+        explanation : Explanation
+            From a Shapley explainer with the same link.
+        model, x, masker : object
+            Those it was made with.
+
+        Raises
+        ------
+        InputError
+            When the explanation is not of this model and input.
+        """
+        self._check()
+        note = explanation.diagnostics
+        if explanation.method != type(self).__name__ or "rounds" not in note:
+            raise InputError(f"explanation must come from {type(self).__name__}.explain.")
+        more = self._resumed(note)
+        again = more.explain(model, x, masker, outputs=list(explanation.output_names))
+        if not np.allclose(again.scores, explanation.scores, rtol=1e-6, atol=1e-9):
+            raise InputError("explanation is of another model, input or link: scores differ.")
+        return merged(explanation, again)
+
+    def _resumed(self, note: dict[str, Any]) -> Shapley:
+        seed = np.random.SeedSequence([self.random_state, int(note["rounds"])])
+        settings = {f.name: getattr(self, f.name) for f in fields(self)}
+        settings["random_state"] = int(seed.generate_state(1)[0])
+        return _Resumed(**settings, hidden=note.get("hidden_scores"))
 
     def _max_rows(self) -> int | None:
         return self.budget
 
     def _link(self) -> Link | None:
-        if self.link == "identity":
+        if self.link == "identity" or self.link_after_mean:
             return None
-        link: Link = logit if self.link == "logit" else self.link
-        return link
+        return self._any_link()
+
+    def _any_link(self) -> Link:
+        if callable(self.link):
+            link: Link = self.link
+            return link
+        return logit if self.link == "logit" else np.asarray
+
+    def _known(self, r: int, k: int) -> FloatArray:
+        """Return the scores ``(r, k)`` with everything hidden, NaN where not known yet."""
+        return np.full((r, k), np.nan)
 
     def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
         full = (yield Query(np.ones((1, v.n_features), dtype=bool)))[0]
         varies = np.asarray(v.masked.varies)
         rows = (self.budget or default_rows(varies)) - 1
-        plan = make_plan(varies, v.masked.fill_weights, rows, rng)
-        found = yield from run_round(v, plan, full, self.random_state, rng)
-        return Attribution(found.values, found.base, np.sqrt(found.variance), {})
+        fit = self.accuracy == "high" or (
+            self.accuracy == "auto" and v.masked.row_bytes >= _LARGE_ROW
+        )
+        if self.link_after_mean:
+            return (yield from grid_round(v, self._any_link(), rows, full, fit=fit, rng=rng))
+        hidden = self._known(v.n_fills, len(full))
+        found: list[tuple[int, Round]] = []
+        plan = None
+        for share in (1.0,) if self.tol is None else _SHARES:
+            left = rows - sum(spent for spent, _ in found)
+            plan = self._afford(v, max(round(share * rows), 0), left, hidden, rng)
+            if plan is None:
+                break
+            before = v.cost.rows
+            seed = self.random_state + len(found)
+            done = yield from run_round(v, plan, full, hidden, seed=seed, rng=rng, fit=fit)
+            found.append((max(v.cost.rows - before, 1), done))
+            last = plan
+            if self._settled(found):
+                break
+        return _attribution(found, last, hidden, v)
+
+    def _afford(
+        self, v: ValueFunction, rows: int, left: int, hidden: FloatArray, rng: np.random.Generator
+    ) -> Plan | None:
+        """Return a plan for ``rows`` rows, or for all that are left when those do not suffice."""
+        varies, weights = np.asarray(v.masked.varies), v.masked.fill_weights
+        known = int((~np.isnan(hidden).any(axis=1)[varies.any(axis=1)]).sum())
+        known = known if known == varies.any(axis=1).sum() else 0
+        first = known == 0
+        for budget in (min(rows, left), left):
+            try:
+                return make_plan(varies, weights, budget + known, rng)
+            except BudgetError:
+                if first and budget == left:
+                    raise
+        return None
+
+    def _settled(self, found: list[tuple[int, Round]]) -> bool:
+        if self.tol is None:
+            return True
+        worst = np.sqrt(_mean(found).variance.max(initial=0.0))
+        return bool(worst <= self.tol)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Resumed(Shapley):
+    """More rounds for an explanation whose hidden scores are known."""
+
+    hidden: Any = None
+
+    def _known(self, r: int, k: int) -> FloatArray:
+        known = np.array(self.hidden, dtype=np.float64) if self.hidden else np.zeros((0, 0))
+        return known if known.shape == (r, k) else super()._known(r, k)
+
+
+def _mean(found: list[tuple[int, Round]]) -> Round:
+    """Return the mean of rounds, weighted by their rows."""
+    rows = np.array([n for n, _ in found], dtype=np.float64)
+    part = rows / rows.sum()
+    rounds = [done for _, done in found]
+    if (exact := [done for done in rounds if not done.variance.any()]) and len(rounds) > 1:
+        return exact[-1]
+    return Round(
+        sum((w * done.values for w, done in zip(part, rounds, strict=True)), np.zeros(())),
+        sum((w**2 * done.variance for w, done in zip(part, rounds, strict=True)), np.zeros(())),
+        sum((w * done.base for w, done in zip(part, rounds, strict=True)), np.zeros(())),
+    )
+
+
+def merged(first: Explanation, second: Explanation) -> Explanation:
+    """Return two explanations of one input as one, weighted by their rows."""
+    rows = np.array([first.cost.rows, second.cost.rows], dtype=np.float64)
+    a, b = rows / rows.sum()
+    note = dict(second.diagnostics)
+    note["rounds"] = int(first.diagnostics["rounds"]) + int(note["rounds"])
+    std_err = None
+    if first.std_err is not None and second.std_err is not None:
+        std_err = np.hypot(a * first.std_err, b * second.std_err)
+    return replace(
+        first,
+        values=a * first.values + b * second.values,
+        std_err=std_err,
+        base=a * first.base + b * second.base,
+        cost=first.cost + second.cost,
+        diagnostics=note,
+    )
+
+
+def _attribution(
+    found: list[tuple[int, Round]], plan: Plan, hidden: FloatArray, v: ValueFunction
+) -> Attribution:
+    mean = _mean(found)
+    note = describe_plan(plan, np.asarray(v.masked.varies))
+    note["rounds"] = len(found)
+    if hidden.size <= _STORED and not np.isnan(hidden).any():
+        note["hidden_scores"] = hidden.tolist()
+    known = not np.isnan(mean.variance).any()
+    return Attribution(mean.values, mean.base, np.sqrt(mean.variance) if known else None, note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,19 @@ from blackbox_xai.coalitions.shapley import round_sum, water_fill
 from blackbox_xai.errors import BudgetError
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
-__all__ = ["MIN_REGRESSION", "Plan", "default_rows", "make_plan"]
+__all__ = ["MIN_REGRESSION", "Plan", "default_rows", "describe_plan", "make_plan"]
 
 MAX_PAIRS = 1024  # of one design; a map of more costs more time than it saves rows
 MAX_EXACT = 15  # features of a game that is enumerated
 MIN_REGRESSION = 8  # drawn fills from which the totals of the others correct the values
 _REGRESSION = 1.5  # pairs for each feature from which regression beats a chain
+_WHY = {
+    "all coalitions": "The budget pays for every coalition of the features that vary.",
+    "chains": "Fewer pairs of coalitions than 1.5 for each varying feature: orders walked forth "
+    "and back.",
+    "regression": "At least 1.5 pairs of coalitions for each varying feature: kriging regression.",
+}
+_WHY_SOME = " The budget reaches a random part of the fills."
 _DEFAULT_COALITIONS = 2048
 _DEFAULT_FILLS = 100
 
@@ -41,6 +49,8 @@ class Plan:
         Fills whose empty coalition is scored.
     rows : int
         Model rows this costs, besides the full coalition.
+    repeats : int
+        How often each fill stands here with a chain of its own.
     """
 
     fills: IntArray
@@ -50,6 +60,13 @@ class Plan:
     n_varying: IntArray
     base_fills: IntArray
     rows: int
+    repeats: int = 1
+
+    @property
+    def has_chains(self) -> bool:
+        """Whether some fills get no more coalitions than a chain has."""
+        chain = (self.n_pairs == self.n_varying - 1) & (self.n_varying > 2)
+        return bool(chain.any())
 
 
 def default_rows(varies: BoolArray) -> int:
@@ -162,3 +179,26 @@ def _some_fills(
         base_fills=base_fills,
         rows=int(2 * pairs.sum() + len(base_fills)),
     )
+
+
+def describe_plan(plan: Plan, varies: BoolArray) -> dict[str, Any]:
+    """Return what was done and why, as plain data."""
+    n_pairs, n = plan.n_pairs, plan.n_varying
+    whole = n_pairs >= _all_pairs(n)
+    chains = ~whole & (n_pairs == n - 1)
+    counts = {
+        "all coalitions": int(whole.sum()),
+        "chains": int(chains.sum()),
+        "regression": int((~whole & ~chains).sum()),
+    }
+    used, active = len(np.unique(plan.fills)), int(varies.any(axis=1).sum())
+    most = max(counts, key=lambda name: counts[name]) if len(n) else "all coalitions"
+    return {
+        "design": most,
+        "designs": counts,
+        "fills": int(varies.shape[0]),
+        "fills_used": used,
+        "varying_features": int(varies.any(axis=0).sum()),
+        "coalitions_per_fill": float(np.round(2 * n_pairs.sum() / max(used, 1), 1)),
+        "why": _WHY[most] + _WHY_SOME * (used < active),
+    }

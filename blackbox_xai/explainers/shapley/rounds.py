@@ -10,18 +10,23 @@ from itertools import chain
 
 import numpy as np
 
-from blackbox_xai.coalitions.shapley import n_all_pairs, paired_coalitions
+from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs, paired_coalitions
 from blackbox_xai.explainers.shapley.plan import MIN_REGRESSION, Plan
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.solvers.kriging import OddMap, chain_map, exact_map, odd_map
+from blackbox_xai.solvers.scales import fit_scales
 from blackbox_xai.values import Query, Steps, ValueFunction
 
-__all__ = ["Round", "run_round"]
+__all__ = ["Orders", "Round", "any_order", "run_round", "shared_map", "solve_pairs"]
+
+Orders = Callable[[BoolArray, np.random.Generator], IntArray]
 
 _QUERY_BYTES = 1 << 21  # coalitions held at a time
 _BLOCK_ROWS = 1 << 14
 _RESIDUAL_WORK = 1 << 25  # multiplications for the standard errors of one block
-_SCALE, _NOISE = 0.3, 0.01  # of the kernel; see docs/shapley.md
+_MAX_FITTED = 300  # features
+_MIN_FITTED = 3  # pairs for each feature
+_SCALE, _NOISE = 0.25, 0.01  # of the kernel; see docs/shapley.md
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +37,11 @@ class Round:
     ----------
     values, variance : ndarray of shape (d, k)
     base : ndarray of shape (k,)
-    rows : int
-        Model rows the round has cost.
     """
 
     values: FloatArray
     variance: FloatArray
     base: FloatArray
-    rows: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,20 +85,25 @@ class _Block:
 class _Sums:
     """Running sums over fills: all that is kept of a round."""
 
-    def __init__(self, v: ValueFunction, full: FloatArray) -> None:
-        shape = (v.n_features, len(full))
-        self.full = full
-        self.totals = np.zeros((v.n_fills, len(full)))
+    def __init__(
+        self, d: int, full: FloatArray, hidden: FloatArray, fit: bool, repeats: int
+    ) -> None:
+        shape = (d, len(full))
+        self.full, self.hidden = full, hidden
+        self.fit, self.repeats = fit, repeats
         self.values, self.within = np.zeros(shape), np.zeros(shape)
         self.square, self.cross = np.zeros(shape), np.zeros(shape)
 
     def take(self, piece: _Hidden | _Block, scores: FloatArray) -> None:
         """Receive the scores of a piece."""
         if isinstance(piece, _Hidden):
-            self.totals[piece.fills] = self.full - scores
+            self.hidden[piece.fills] = scores
             return
-        total = self.totals[piece.fills]
-        values, variance = _solve(piece, scores, total)
+        total = self.full - self.hidden[piece.fills]
+        values, variance = _solve(piece, scores, total, self.fit)
+        if variance is None and self.repeats > 1:
+            shape = (-1, self.repeats, *values.shape[1:])
+            variance = values.reshape(shape).var(axis=1, ddof=1).mean(axis=0)
         share = piece.share
         self.values += np.tensordot(share, values, 1)
         self.square += np.tensordot(share, values**2, 1)
@@ -106,7 +113,15 @@ class _Sums:
 
 
 def run_round(
-    v: ValueFunction, plan: Plan, full: FloatArray, seed: int, rng: np.random.Generator
+    v: ValueFunction,
+    plan: Plan,
+    full: FloatArray,
+    hidden: FloatArray,
+    *,
+    seed: int,
+    rng: np.random.Generator,
+    fit: bool = False,
+    orders: Orders | None = None,
 ) -> Steps[Round]:
     """Score what the plan says and return the values.
 
@@ -116,17 +131,24 @@ def run_round(
     plan : Plan
     full : ndarray of shape (k,)
         Scores with everything kept.
+    hidden : ndarray of shape (r, k)
+        Scores with everything hidden, NaN where not known yet; filled in.
     seed : int
         Seed of the designs, which all inputs share.
     rng : Generator
         Of this input: which feature stands where in the design of each fill.
+    fit : bool
+        Fit the kernel to the scores where there is one fill only.
+    orders : callable, optional
+        Draws the orders of features, from ``varies`` of some fills and the generator. None: any.
     """
-    sums = _Sums(v, full)
+    sums = _Sums(v.n_features, full, hidden, fit, plan.repeats)
     varies = np.asarray(v.masked.varies)
+    new = plan.base_fills[np.isnan(hidden[plan.base_fills]).any(axis=1)]
 
     def pieces() -> Iterator[_Hidden | _Block]:
-        yield _Hidden(plan.base_fills, v.n_features)
-        yield from _blocks(plan, varies, seed, rng)
+        yield _Hidden(new, v.n_features)
+        yield from _blocks(plan, varies, seed, rng, orders or any_order)
 
     yield from _score(v, pieces(), sums.take)
     return _close(sums, plan, v.masked.fill_weights)
@@ -160,7 +182,7 @@ def _score(
 
 
 def _blocks(
-    plan: Plan, varies: BoolArray, seed: int, rng: np.random.Generator
+    plan: Plan, varies: BoolArray, seed: int, rng: np.random.Generator, orders: Orders
 ) -> Iterator[_Block]:
     """Cut a plan into runs of fills with equal designs, of bounded size."""
     f = len(plan.fills)
@@ -170,27 +192,29 @@ def _blocks(
     starts = np.concatenate([[0], np.flatnonzero(~alike) + 1, [f]])
     for start, stop in zip(starts[:-1], starts[1:], strict=True):
         n, n_pairs = int(plan.n_varying[start]), int(plan.n_pairs[start])
-        step = max(_BLOCK_ROWS // max(2 * n_pairs, 1), 1)
+        step = max(_BLOCK_ROWS // max(2 * n_pairs, 1) // plan.repeats, 1) * plan.repeats
         for a in range(start, stop, step):
             part = slice(a, min(a + step, stop))
             fills = plan.fills[part]
-            place = _places(varies[fills], n, rng)
+            place = np.full((len(fills), varies.shape[1]), n, dtype=np.intp)
+            place[varies[fills]] = orders(varies[fills], rng).ravel()
             yield _Block(
                 shared_map(n, n_pairs, seed), fills, plan.share[part], plan.chance[part], place
             )
 
 
-def _places(varies: BoolArray, n: int, rng: np.random.Generator) -> IntArray:
-    """Put the ``n`` varying features of each fill in a random order; the others stand at ``n``."""
-    order = rng.permuted(np.broadcast_to(np.arange(n), (len(varies), n)), axis=1)
-    place = np.full(varies.shape, n, dtype=np.intp)
-    place[varies] = order.ravel()
-    return place
+def any_order(varies: BoolArray, rng: np.random.Generator) -> IntArray:
+    """Return the place of each varying feature in a random order, shape ``(f, n)``."""
+    n = int(varies[0].sum())
+    return rng.permuted(np.broadcast_to(np.arange(n), (len(varies), n)), axis=1)
 
 
 @lru_cache(maxsize=64)
 def shared_map(n: int, n_pairs: int, seed: int) -> OddMap:
     """Return the design of ``n_pairs`` pairs of ``n`` features, and what makes values of it."""
+    if n == 1:  # the whole total is its own
+        empty = np.zeros(0)
+        return OddMap(PairDesign(np.zeros((0, 1), dtype=bool), empty, empty), np.zeros((1, 0)), None)
     if n_pairs == n - 1 and n_pairs < n_all_pairs(n):
         return chain_map(n)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n, n_pairs)))
@@ -200,27 +224,85 @@ def shared_map(n: int, n_pairs: int, seed: int) -> OddMap:
     return odd_map(design, np.full(n, _SCALE / np.sqrt(n)), _NOISE)
 
 
+def refined_map(iso: OddMap, odd: FloatArray, each: FloatArray) -> OddMap:
+    """Return the map of the same design with a kernel scale of its own for every feature.
+
+    Parameters
+    ----------
+    iso : OddMap
+        With one scale for all features.
+    odd : ndarray of shape (p, k)
+        Odd parts, less an equal split of the total.
+    each : ndarray of shape (k,)
+        That equal split.
+    """
+    p, n = iso.design.half.shape
+    values = iso.weights @ odd + each
+    size = np.abs(values) / np.maximum(np.sqrt((values**2).mean(axis=0)), 1e-300)
+    start = np.clip(_SCALE / np.sqrt(n) * np.sqrt((size**2).mean(axis=1)), 2e-3, 1.0)
+    if n > _MAX_FITTED or p < _MIN_FITTED * n or not odd.any():
+        return iso
+    few = np.linspace(0, p - 1, min(p, 2 * n + 150)).astype(np.intp)  # pairs stand by size
+    signs = np.where(iso.design.half[few], 1.0, -1.0)
+    theta, noise = fit_scales([signs], [odd[few]], start)
+    return odd_map(iso.design, theta, noise)
+
+
 def _solve(
-    block: _Block, scores: FloatArray, total: FloatArray
+    block: _Block, scores: FloatArray, total: FloatArray, fit: bool
 ) -> tuple[FloatArray, FloatArray | None]:
     """Return values ``(f, d, k)`` of the fills and the mean of their variances ``(d, k)``."""
     odd_map, (f, d), k = block.odd_map, block.place.shape, total.shape[1]
-    half = odd_map.design.half
-    p, n = half.shape
+    p, n = odd_map.design.half.shape
     odd = np.subtract(*scores.reshape(2, p, f * k)) / 2
-    each = (total / n).ravel()
-    odd -= (half.sum(axis=1) - n / 2)[:, None] * each
-    beyond = (odd_map.weights @ odd + each).reshape(n, f, k)
+    every = -(-f // max(_RESIDUAL_WORK // (p * p * k + 1), 8))
+    beyond, variance = _solve_all(
+        odd_map, odd.reshape(p, f, k), total, fit=fit and f == 1, every=every
+    )
     values = _to_features(beyond, block.place)
-    precision = odd_map.precision
-    if precision is None:
+    if odd_map.precision is None:
         return values, None
-    chosen = np.arange(0, f, -(-f // max(_RESIDUAL_WORK // (p * p * k), 8)))
-    left_out = precision @ odd.reshape(p, f, k)[:, chosen].reshape(p, -1)
-    left_out /= np.diag(precision)[:, None]
-    variance = (odd_map.weights**2 * (1 - odd_map.design.chance)) @ left_out**2
-    spread = _to_features(variance.reshape(n, len(chosen), k), block.place[chosen])
-    return values, spread.mean(axis=0)
+    return values, _to_features(variance, block.place[::every]).mean(axis=0)
+
+
+def solve_pairs(
+    odd_map: OddMap, odd: FloatArray, total: FloatArray, *, fit: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return values and their variances ``(n, k)`` of one game.
+
+    Parameters
+    ----------
+    odd_map : OddMap
+    odd : ndarray of shape (p, k)
+        Odd parts of its pairs.
+    total : ndarray of shape (k,)
+    fit : bool
+        Fit the kernel to the scores.
+    """
+    values, variance = _solve_all(odd_map, odd[:, None].copy(), total[None], fit=fit, every=1)
+    return values[:, 0], variance[:, 0]
+
+
+def _solve_all(
+    odd_map: OddMap, odd: FloatArray, total: FloatArray, *, fit: bool, every: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return values ``(n, f, k)``, and the variances of every so many, from ``(p, f, k)``."""
+    (p, f, k), half = odd.shape, odd_map.design.half
+    n = half.shape[1]
+    each = total / n
+    odd -= (half.sum(axis=1) - n / 2)[:, None, None] * each
+    if fit and odd_map.precision is not None:
+        odd_map = refined_map(odd_map, odd[:, 0], each[0])
+    values = (odd_map.weights @ odd.reshape(p, f * k)).reshape(n, f, k) + each
+    chosen = odd[:, ::every]
+    if odd_map.precision is None:
+        return values, np.zeros((n, *chosen.shape[1:]))
+    left_out = odd_map.precision @ chosen.reshape(p, -1)
+    left_out /= np.diag(odd_map.precision)[:, None]
+    # Leave-one-out residuals overstate when there are few pairs for each feature.
+    factor = (1 - p / n_all_pairs(n)) * (1 - min(n / p, 1.0) ** 1.5)
+    variance = factor * (odd_map.weights**2 @ left_out**2)
+    return values, variance.reshape(n, *chosen.shape[1:])
 
 
 def _to_features(by_place: FloatArray, place: IntArray) -> FloatArray:
@@ -233,14 +315,14 @@ def _to_features(by_place: FloatArray, place: IntArray) -> FloatArray:
 def _close(sums: _Sums, plan: Plan, fill_weights: FloatArray) -> Round:
     """Return the values of a round, and how far they may be off."""
     if len(plan.fills) == 0:
-        return Round(sums.values, sums.within, sums.full.copy(), 0)
-    share, total = plan.share, sums.totals[plan.fills]
+        return Round(sums.values, sums.within, sums.full.copy())
+    share, total = plan.share, sums.full - sums.hidden[plan.fills]
     n = len(share)
     weight = share.sum()
     sample = share @ total
     beta, variance = np.zeros_like(sums.values), sums.within
     sampled = float(plan.chance.min()) < 1
-    chains = bool((plan.n_pairs == plan.n_varying - 1).any() and (plan.n_pairs > 1).any())
+    chains = plan.repeats == 1 and plan.has_chains
     if sampled or chains:
         spread = share @ (total - sample / weight) ** 2
         if n >= MIN_REGRESSION:
@@ -252,8 +334,8 @@ def _close(sums: _Sums, plan: Plan, fill_weights: FloatArray) -> Round:
         scale = open_share.sum() / weight * n / (n - lost) if n > lost else np.nan
         variance = variance + np.maximum(rest, 0) * scale
     if len(plan.base_fills) > len(np.unique(plan.fills)) or not sampled:
-        target = fill_weights[plan.base_fills] @ sums.totals[plan.base_fills]
+        target = fill_weights[plan.base_fills] @ (sums.full - sums.hidden[plan.base_fills])
     else:
         target = sample
     values = sums.values + beta * (target - sample) if sampled else sums.values
-    return Round(values, variance, sums.full - target, plan.rows)
+    return Round(values, variance, sums.full - target)

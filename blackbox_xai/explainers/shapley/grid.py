@@ -1,0 +1,82 @@
+"""One design for all fills: for games that are no mean over them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from blackbox_xai.coalitions.shapley import n_all_pairs
+from blackbox_xai.errors import BudgetError
+from blackbox_xai.explainers.shapley.rounds import shared_map, solve_pairs
+from blackbox_xai.protocols import FloatArray
+from blackbox_xai.results import Attribution
+from blackbox_xai.values import Link, Query, Steps, ValueFunction
+
+__all__ = ["grid_round"]
+
+_MAX_PAIRS = 1024
+_MAX_EXACT = 15
+
+
+def grid_round(
+    v: ValueFunction,
+    link: Link,
+    rows: int,
+    full: FloatArray,
+    *,
+    fit: bool,
+    rng: np.random.Generator,
+) -> Steps[Attribution]:
+    """Return the Shapley values of ``S -> link(mean score of S)``.
+
+    Parameters
+    ----------
+    v : ValueFunction
+    link : callable
+    rows : int
+        Model rows, the full coalition not counted.
+    full : ndarray of shape (k,)
+        Scores with everything kept.
+    fit : bool
+        Fit the kernel to the scores.
+    rng : Generator
+    """
+    d, r = v.n_features, v.n_fills
+    active = np.flatnonzero(v.masked.varies.any(axis=0))
+    n = len(active)
+    n_pairs = _affordable(n, r, rows)
+    hidden = link((yield Query(np.zeros((1, d), dtype=bool))))[0]
+    score = link(full[None])[0]
+    values, std_err = np.zeros((d, len(full))), np.zeros((d, len(full)))
+    if n:
+        odd_map = shared_map(n, n_pairs, int(rng.integers(1 << 31)))
+        kept = np.ones((2 * n_pairs, d), dtype=bool)
+        kept[:n_pairs, active] = odd_map.design.half
+        kept[n_pairs:, active] = ~odd_map.design.half
+        scores = link((yield Query(kept))) if n_pairs else np.zeros((0, len(full)))
+        odd = (scores[:n_pairs] - scores[n_pairs:]) / 2
+        values[active], variance = solve_pairs(odd_map, odd, score - hidden, fit=fit)
+        std_err[active] = np.sqrt(variance)
+    note = {
+        "design": "all coalitions" if n_pairs == n_all_pairs(max(n, 1)) else "regression",
+        "why": "The link is applied after the mean, so all fills share one design.",
+        "varying_features": n,
+        "fills": r,
+        "coalitions_per_fill": 2 * n_pairs,
+    }
+    return Attribution(values, hidden, std_err, note, scores=score)
+
+
+def _affordable(n: int, r: int, rows: int) -> int:
+    """Return the pairs that ``rows`` rows pay for; each coalition costs ``r``."""
+    if n <= 1:
+        return 0
+    whole = n_all_pairs(n)
+    needed = min(2 * n, whole)
+    n_pairs = (rows - r) // (2 * r)
+    if n_pairs < needed:
+        raise BudgetError(
+            f"Shapley with link_after_mean=True needs at least {1 + r + 2 * r * needed} model rows "
+            f"for {n} varying features and {r} background rows; budget is {rows + 1}. Raise "
+            "budget, give fewer background rows, or apply the link per row."
+        )
+    return whole if n <= _MAX_EXACT and n_pairs >= whole else min(n_pairs, whole - 1, _MAX_PAIRS)

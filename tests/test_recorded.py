@@ -572,7 +572,9 @@ def test_no_rows_and_settings():
 def test_the_probe_costs_one_row_once(path):
     paid = Paid()
     model = recorded(paid, path, probe=True)
-    assert model.predict_counted(X)[1].rows == 201 == paid.total
+    cost = model.predict_counted(X)[1]
+    assert (cost.rows, cost.cache_hits) == (201, 0)
+    assert paid.total == 201
     assert model.predict_counted(X + 1)[1].rows == 200
     later = Paid()
     assert recorded(later, path, probe=True).predict_counted(X + 2)[1].rows == 200

@@ -133,23 +133,25 @@ class RecordedModel(Adapter):
             return (yield from self._model.stream(inputs))
         keys = row_keys(inputs)
         known: Pairs = {}
-        cost = Ledger()
         try:
-            cost = self._answer(inputs, keys, known)
+            cost, sent = self._answer(inputs, keys, known)
         except BlackboxError as error:
             error.partial = [_vector(known.get(key)) for key in keys]
             raise
         answered = b"".join([known[key] for key in keys])
         yield 0, np.frombuffer(answered).reshape(n, -1).copy()
-        return replace(cost, cache_hits=cost.cache_hits + n - min(cost.rows, n))
+        return replace(cost, cache_hits=cost.cache_hits + n - sent)
 
-    def _answer(self, inputs: Any, keys: list[bytes], known: Pairs) -> Ledger:
-        """Fill ``known`` with the scores of all keys; ask the model for those nobody has."""
+    def _answer(self, inputs: Any, keys: list[bytes], known: Pairs) -> tuple[Ledger, int]:
+        """Fill ``known`` with the scores of all keys; ask the model for those nobody has.
+
+        Returns what it cost and how many rows the model was asked for.
+        """
         places: dict[bytes, int] = {}
         for i, key in enumerate(keys):
             places.setdefault(key, i)
         waiting: Iterable[bytes] = places
-        cost = Ledger()
+        cost, sent = Ledger(), 0
         while waiting:
             mine, waiting = self._claim(waiting, known)
             try:
@@ -157,9 +159,10 @@ class RecordedModel(Adapter):
                     cost += self._pay(inputs, keys, [places[key] for key in mine], known)
             finally:
                 self._release(mine)
+            sent += len(mine)
             if waiting:
                 self._await(waiting)
-        return cost
+        return cost, sent
 
     def _claim(self, wanted: Iterable[bytes], known: Pairs) -> tuple[list[bytes], list[bytes]]:
         """Return the keys that this call asks for, and those that another call is asking for."""

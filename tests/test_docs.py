@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,12 +55,17 @@ def test_shell_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def run(arguments: list[str]) -> str:
-    """Return what a command of ours writes to both streams."""
-    from click.testing import CliRunner
-
-    from blackbox_xai.cli import main
-
-    return CliRunner().invoke(main, arguments, prog_name="blackbox-xai").output
+    """Return what a command of ours writes to both streams, as a terminal would show it."""
+    command = "import sys; from blackbox_xai.cli import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+        text=True,
+        check=False,
+    )
+    return done.stdout
 
 
 def test_make_targets_exist() -> None:

@@ -121,7 +121,7 @@ def _numbers(column: list[str]) -> list[Any]:
 
 
 def _jsonl(content: bytes, place: str) -> Data:
-    records = []
+    records: list[dict[str, Any]] = []
     for number, line in enumerate(_text(content, place).splitlines(), start=1):
         if not line.strip():
             continue

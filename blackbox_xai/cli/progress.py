@@ -20,6 +20,8 @@ _STAGES = {
     "map": "drawing the map",
     "surrogate": "learning rules",
     "trust": "testing the explanations",
+    "gates": "checking the explainer",
+    "agreement": "asking other explainers",
 }
 Reporter = Callable[[str, int, int], None]
 

@@ -22,6 +22,7 @@ __all__ = [
 MISSING = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 _JOINERS = "\u200c\u200d"
+_MAX_DECIMALS = 5
 _Z95 = 1.959963984540054
 
 
@@ -33,7 +34,8 @@ def number(value: float | None, std_err: float | None = None) -> str:
     value : float or None
         None and NaN are written as a dash.
     std_err : float, optional
-        Standard error in the unit of ``value``; two significant digits of it decide the decimals.
+        Standard error in the unit of ``value``; two significant digits of it decide the decimals,
+        of which there are never more than five.
 
     Returns
     -------
@@ -53,8 +55,10 @@ def number(value: float | None, std_err: float | None = None) -> str:
         return "\N{INFINITY}" if value > 0 else _MINUS + "\N{INFINITY}"
     size = std_err if std_err and math.isfinite(std_err) and std_err > 0 else None
     decimals = _decimals(size, 2) if size else _decimals(value, 3)
-    far = abs(value) >= 1e15 or decimals > 9
-    text = f"{value:.2e}" if far and value else f"{value:,.{min(max(decimals, 0), 9)}f}"
+    tiny = decimals > _MAX_DECIMALS and abs(value) < 1e-3
+    if value and (tiny or abs(value) >= 1e15):
+        return _minus(f"{value:.2e}")
+    text = f"{value:,.{min(max(decimals, 0), _MAX_DECIMALS)}f}"
     if not any(c in "123456789" for c in text):
         text = text.lstrip("-")
     return _minus(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from blackbox_xai.report.case import Case, Findings, Guard, Halted, StageProgres
 from blackbox_xai.report.defaults import choose_explainer, choose_masker
 from blackbox_xai.report.local import drivers, explained_rows
 from blackbox_xai.report.subject import assumptions, subject
-from blackbox_xai.report.trust import trust
+from blackbox_xai.report.trust import agreement, gates, trust
 from blackbox_xai.report.verdict import verdict
 from blackbox_xai.report.wholes import data_map, surrogate, unusual
 
@@ -42,9 +43,11 @@ _STAGES: dict[str, Stage] = {
     "map": data_map,
     "surrogate": surrogate,
     "trust": trust,
+    "gates": gates,
+    "agreement": agreement,
 }
 SECTIONS = tuple(_STAGES)
-_NEEDS_ROWS = ("drivers", "trust")
+_NEEDS_ROWS = ("drivers", "trust", "gates", "agreement")
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +225,7 @@ def audit(
     guard = _guarded(adapter, budget, max_seconds)
     chosen = masker or choose_masker(X, background, feature_names, random_state)
     why = explainer or choose_explainer(chosen, X, random_state)
+    why, n_explain = _affordable(why, guard, n_rows(X), n_explain)
     show, close = _progress(progress)
     case = Case(
         model=guard,
@@ -230,8 +234,8 @@ def audit(
         background=background,
         masker=chosen,
         feature_names=None if feature_names is None else tuple(feature_names),
-        explainer=_affordable(why, guard, n_rows(X), n_explain),
-        n_explain=check_int("n_explain", n_explain, minimum=1),
+        explainer=why,
+        n_explain=n_explain,
         n_jobs=n_jobs,
         seed=check_int("random_state", random_state, minimum=0),
         about=about or {},
@@ -262,16 +266,20 @@ def _guarded(adapter: Adapter, budget: int | None, max_seconds: float | None) ->
     return Guard(adapter, max_rows=budget, max_seconds=max_seconds)
 
 
-def _affordable(explainer: LocalExplainer, guard: Guard, n: int, n_explain: int) -> LocalExplainer:
-    """Lower the explainer's own budget so that half of what is left explains all rows."""
-    if guard.max_rows is None or "budget" not in explainer.__dataclass_fields__:
-        return explainer
-    share = max((guard.max_rows - n) // 2, 0) // max(min(n_explain, n), 1)
+def _affordable(
+    explainer: LocalExplainer, guard: Guard, n: int, n_explain: int
+) -> tuple[LocalExplainer, int]:
+    """Return explainer and number of rows so that half of what is left explains all of them.
+
+    Fewer rows are explained before any is explained worse.
+    """
+    n_explain = min(check_int("n_explain", n_explain, minimum=1), max(n, 1))
     own = getattr(explainer, "budget", None)
-    if own is not None and own <= share:
-        return explainer
-    changed: dict[str, Any] = {"budget": max(share, 1)}
-    return replace(explainer, **changed)
+    if guard.max_rows is None or own is None:
+        return explainer, n_explain
+    share = max((guard.max_rows - n) // 2, 1)
+    changed: dict[str, Any] = {"budget": min(own, share)}
+    return replace(explainer, **changed), max(min(n_explain, share // own), 1)
 
 
 class _Bars:
@@ -348,7 +356,10 @@ class _Course:
         before, began = self.guard.spent, time.perf_counter()
         spent = None
         try:
-            self.sections[name], spent = _STAGES[name](self.case, self.found)
+            with warnings.catch_warnings(record=True) as heard:
+                warnings.simplefilter("always")
+                self.sections[name], spent = _STAGES[name](self.case, self.found)
+            self.found.warnings += [str(warning.message) for warning in heard]
         except Halted as halted:
             self.sections[name] = halted.section
             raise halted.cause from None
@@ -376,7 +387,7 @@ class _Course:
         }
         document["limits"] = {
             "assumptions": assumptions(self.case),
-            "warnings": self.found.warnings,
+            "warnings": list(dict.fromkeys(self.found.warnings)),
             "command": str(self.case.about.get("command", "")),
         }
         document["verdict"] = verdict(document)

@@ -25,7 +25,17 @@ __all__ = ["MAX_BYTES", "cleaned", "data_block", "policy", "render"]
 
 MAX_BYTES = 5 << 20
 _TEMPLATES = Path(__file__).parent / "templates"
-_SECTIONS = ("truth", "unusual", "rows", "drivers", "map", "surrogate", "trust")
+_SECTIONS = (
+    "truth",
+    "unusual",
+    "rows",
+    "drivers",
+    "map",
+    "surrogate",
+    "trust",
+    "gates",
+    "agreement",
+)
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
@@ -127,7 +137,7 @@ def _environment() -> Environment:
         trim_blocks=True,
     )
     environment.filters.update(
-        name=_named, number=_number, value=_valued, count=lambda n: f"{int(n):,}", percent=percent
+        name=_named, number=_number, value=_valued, count=lambda n: f"{int(n):,}", percent=_percent
     )
     return environment
 
@@ -138,6 +148,10 @@ def _named(text: Any, limit: int = 300) -> str:
 
 def _number(value: Any) -> str:
     return number(None if value is None else float(value))
+
+
+def _percent(share: float | None) -> str:
+    return number(None) if share is None else percent(share)
 
 
 def _valued(record: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ _HEADINGS = (
     ("truth", "Is it right, is it calibrated?", None),
     ("unusual", "What is unusual?", "unusual"),
     ("surrogate", "Can simple rules imitate it?", "surrogate"),
-    ("trust", "Can the explanations be trusted?", "trust"),
+    ("trust", "Can the explanations be trusted?", ("trust", "gates", "agreement")),
     ("ledger", "What did it cost?", None),
     ("limits", "Limits, and how to reproduce this", None),
 )
@@ -48,13 +48,14 @@ def page_parts(document: dict[str, Any]) -> dict[str, Any]:
     >>> [heading for _, heading in parts["contents"]][:2]
     ['Verdict', 'What was audited?']
     """
-    shown = [(id_, text) for id_, text, key in _HEADINGS if key is None or document.get(key)]
+    shown = [(id_, text) for id_, text, keys in _HEADINGS if _there(document, keys)]
+    anchors = {id_: f"“{text}”" for id_, text in shown}
     rows = _rows(document)
     return {
         "marks": _MARKS,
         "results": _RESULTS,
         "contents": shown,
-        "anchors": {id_: f"“{text}”" for id_, text in shown},
+        "anchors": {**anchors, **({"gates": anchors["trust"]} if "trust" in anchors else {})},
         "lead": _lead(document),
         "facts": _facts(document.get("subject", {})),
         "settings": _settings(document.get("subject", {})),
@@ -68,6 +69,12 @@ def page_parts(document: dict[str, Any]) -> dict[str, Any]:
         **_ledger_parts(document),
         "data": _data(document, rows),
     }
+
+
+def _there(document: dict[str, Any], keys: str | tuple[str, ...] | None) -> bool:
+    """Tell whether a heading has something under it."""
+    wanted = (keys,) if isinstance(keys, str) else keys
+    return wanted is None or any(document.get(key) for key in wanted)
 
 
 def _lead(document: dict[str, Any]) -> str:

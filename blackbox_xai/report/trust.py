@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from blackbox_xai.evaluation import Faithfulness, faithfulness
+from blackbox_xai import evaluation
+from blackbox_xai.evaluation import Faithfulness
+from blackbox_xai.explainers.base import LocalExplainer
+from blackbox_xai.explainers.lime import Lime
+from blackbox_xai.explainers.occlusion import Occlusion
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.plotting.numbers import counted
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.report.case import Case, Findings
 from blackbox_xai.report.local import take
 
-__all__ = ["trust"]
+__all__ = ["agreement", "gates", "trust"]
 
 _MEASURES = {
     "abpc": ("area between insertion and deletion", "higher"),
@@ -25,6 +30,11 @@ _MEASURES = {
 }
 _REFERENCES = ("random", "occlusion")
 _ROWS = 16
+_GATED = 3
+_RESEEDED = 5
+_COMPARED = 8
+_FEW = 2048
+_SHOWN = {"feature": "of the 5 largest in common", "rank correlation": "rank correlation"}
 
 
 def trust(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
@@ -33,7 +43,7 @@ def trust(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     if len(rows) < 2:
         return None, Ledger()
     many = [found.explanations[int(row)] for row in rows]
-    result = faithfulness(
+    result = evaluation.faithfulness(
         many,
         case.model,
         take(case.inputs, rows),
@@ -63,9 +73,103 @@ def trust(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
             **_estimate(result.difference(method, "random", "abpc")),
         },
         "curves": _curves(result, compared, len(rows)),
-        "gates": [],
     }
     return section, result.cost
+
+
+def gates(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
+    """Test the explainer on laws with a known answer, on a model of noise, and on other seeds."""
+    rows = found.sampled[:_RESEEDED]
+    if len(rows) < 2:
+        return None, Ledger()
+    explainer = _cheaper(case.explainer)
+    shared = (explainer, case.model, take(case.inputs, rows), case.masker)
+    checks = evaluation.check(*shared, n_inputs=_GATED)
+    case.progress("gates", 1, 3)
+    sane = evaluation.sanity(*shared, n_inputs=len(rows))
+    case.progress("gates", 2, 3)
+    stable = evaluation.stability(*shared, n_inputs=len(rows))
+    section = {
+        "method": checks.method,
+        "n": checks.n,
+        "budget": getattr(explainer, "budget", None),
+        "reseed_error": _finite(checks.reseed_error),
+        "gates": [
+            {
+                "name": gate.name,
+                "law": gate.law,
+                "value": _finite(gate.value),
+                "tolerance": _finite(gate.tolerance),
+                "result": gate.status,
+                "reason": gate.reason,
+            }
+            for gate in checks.gates
+        ],
+        "noise": {**_estimate(sane.estimate("noise")), "threshold": sane.threshold},
+        "reseeded": {
+            measure: _estimate(stable.estimate("reseeded", measure))
+            for measure in ("rank correlation", "top features")
+        },
+        "n_reseeded": len(rows),
+    }
+    return section, checks.cost + sane.cost + stable.cost
+
+
+def _cheaper(explainer: LocalExplainer) -> LocalExplainer:
+    """Return the explainer with a smaller budget: laws hold at any, and many runs test them."""
+    own = getattr(explainer, "budget", None)
+    if own is None or own <= _FEW:
+        return explainer
+    changed: dict[str, Any] = {"budget": max(own // 4, _FEW)}
+    return replace(explainer, **changed)
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def agreement(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
+    """Compare the explainer with occlusion and with a local linear surrogate."""
+    rows = found.sampled[:_COMPARED]
+    if len(rows) < 2:
+        return None, Ledger()
+    first = found.explanations[int(rows[0])].method
+    others: dict[str, LocalExplainer] = {
+        "Occlusion": Occlusion(random_state=case.seed),
+        "Lime": Lime(random_state=case.seed),
+    }
+    others.pop(first, None)
+    methods = {first: [found.explanations[int(row)] for row in rows]}
+    cost = Ledger()
+    for name, explainer in others.items():
+        case.progress("agreement", len(methods) - 1, len(others))
+        many = explainer.explain_many(
+            case.model, take(case.inputs, rows), case.masker, n_jobs=case.n_jobs
+        )
+        methods[name] = list(many)
+        cost = sum((explanation.cost for explanation in many), cost)
+    result = evaluation.agreement(methods, random_state=case.seed)
+    names = list(methods)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    section = {
+        "n": len(rows),
+        "measures": list(_SHOWN.values()),
+        "chance": {
+            words: _finite(float(result.chance[result.measures.index(measure)]))
+            for measure, words in _SHOWN.items()
+        },
+        "pairs": [
+            {
+                "methods": [a, b],
+                "by": {
+                    words: _estimate(result.estimate(a, b, measure))
+                    for measure, words in _SHOWN.items()
+                },
+            }
+            for a, b in pairs
+        ],
+    }
+    return section, cost
 
 
 def _estimate(estimate: Any) -> dict[str, float | None]:

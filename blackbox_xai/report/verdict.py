@@ -106,7 +106,7 @@ def _surrogate(section: dict[str, Any]) -> Card:
 
 
 def _trust(section: dict[str, Any]) -> Card | None:
-    gates = [gate for gate in section.get("gates", ()) if gate["result"] in ("pass", "fail")]
+    gates = [gate for gate in section["gates"] if gate["result"] in ("pass", "fail")]
     if not gates:
         return None
     failed = [gate["name"] for gate in gates if gate["result"] == "fail"]
@@ -118,8 +118,8 @@ def _trust(section: dict[str, Any]) -> Card | None:
 
 
 def _beats(section: dict[str, Any]) -> Card | None:
-    compared = section.get("beats_random")
-    if compared is None:
+    compared = section["beats_random"]
+    if compared["low"] is None:
         return None
     ok = compared["low"] > 0
     text = (
@@ -135,6 +135,21 @@ def _beats(section: dict[str, Any]) -> Card | None:
     )
 
 
+def _noise(section: dict[str, Any]) -> Card | None:
+    noise = section["noise"]
+    if noise["high"] is None:
+        return None
+    ok = noise["high"] < noise["threshold"]
+    text = (
+        "Share of the explanation that is left when the model is replaced by noise; less than "
+        f"{number(noise['threshold'])} is asked for."
+    )
+    title = "Explanations depend on the model" if ok else "Explanations survive without the model"
+    return _card(
+        "pass" if ok else "warn", title, text, noise["value"], (noise["low"], noise["high"])
+    )
+
+
 def _ledger(section: dict[str, Any]) -> Card | None:
     if not section["stopped"]:
         return None
@@ -146,8 +161,9 @@ _MAKERS: tuple[tuple[str, Callable[[dict[str, Any]], Card | None]], ...] = (
     ("ledger", _ledger),
     ("truth", _truth),
     ("truth", _calibration),
-    ("trust", _trust),
+    ("gates", _trust),
     ("trust", _beats),
+    ("gates", _noise),
     ("unusual", _unusual),
     ("surrogate", _surrogate),
 )

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from blackbox_xai.errors import LogError as LogError
     from blackbox_xai.errors import ModelError as ModelError
     from blackbox_xai.errors import PredictError as PredictError
+    from blackbox_xai.evaluation.agreement import agreement as agreement
+    from blackbox_xai.evaluation.faithfulness import faithfulness as faithfulness
+    from blackbox_xai.evaluation.gates import check as check
+    from blackbox_xai.evaluation.pixels import pixel_faithfulness as pixel_faithfulness
+    from blackbox_xai.evaluation.sanity import sanity as sanity
+    from blackbox_xai.evaluation.stability import stability as stability
     from blackbox_xai.exemplars import GroupInfluence as GroupInfluence
     from blackbox_xai.exemplars import NearestExemplars as NearestExemplars
     from blackbox_xai.exemplars import Neighbours as Neighbours
@@ -87,8 +93,9 @@ if TYPE_CHECKING:
     from blackbox_xai.surrogates.tree import SurrogateTree as SurrogateTree
 
 _HOME = {
-    "as_model": "blackbox_xai.adapters",
+    "agreement": "blackbox_xai.evaluation.agreement",
     "AnswerError": "blackbox_xai.errors",
+    "as_model": "blackbox_xai.adapters",
     "Audit": "blackbox_xai.report.audit",
     "audit": "blackbox_xai.report.audit",
     "AutoencoderDetector": "blackbox_xai.ood.autoencoder",
@@ -97,6 +104,7 @@ _HOME = {
     "BlurFill": "blackbox_xai.maskers.fills",
     "BudgetError": "blackbox_xai.errors",
     "CallableModel": "blackbox_xai.adapters.function",
+    "check": "blackbox_xai.evaluation.gates",
     "ClassicalMDS": "blackbox_xai.projection",
     "ColourFill": "blackbox_xai.maskers.fills",
     "default_masker": "blackbox_xai.maskers.defaults",
@@ -108,6 +116,7 @@ _HOME = {
     "Explanation": "blackbox_xai.results",
     "explanation_points": "blackbox_xai.projection",
     "Explanations": "blackbox_xai.results",
+    "faithfulness": "blackbox_xai.evaluation.faithfulness",
     "Felzenszwalb": "blackbox_xai.maskers.segments",
     "Grid": "blackbox_xai.maskers.segments",
     "group_influence": "blackbox_xai.exemplars",
@@ -143,6 +152,7 @@ _HOME = {
     "OODDetector": "blackbox_xai.ood.detector",
     "PCAProjection": "blackbox_xai.projection",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
+    "pixel_faithfulness": "blackbox_xai.evaluation.pixels",
     "PredictError": "blackbox_xai.errors",
     "protodash": "blackbox_xai.exemplars",
     "Prototypes": "blackbox_xai.exemplars",
@@ -152,11 +162,13 @@ _HOME = {
     "RecordedModel": "blackbox_xai.adapters.recorded",
     "reliability": "blackbox_xai.calibration.reliability",
     "Rise": "blackbox_xai.explainers.rise",
+    "sanity": "blackbox_xai.evaluation.sanity",
     "Shapley": "blackbox_xai.explainers.shapley.engine",
     "share_unlike": "blackbox_xai.ood.gate",
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",
     "SmoothGrad": "blackbox_xai.explainers.gradients",
+    "stability": "blackbox_xai.evaluation.stability",
     "SuperpixelGP": "blackbox_xai.explainers.superpixel_gp",
     "SurrogateLinear": "blackbox_xai.surrogates.linear",
     "SurrogateSum": "blackbox_xai.surrogates.additive",

@@ -23,7 +23,7 @@ class Gate:
     worst : float or None
         The largest over inputs.
     tolerance : float or None
-        1e-6, or three times the difference that another seed makes where coalitions differ.
+        1e-6; where coalitions differ, 0.02 or three times the difference that another seed makes.
     status : {"pass", "fail", "not applicable"}
     reason : str
         Why a law is not applicable.

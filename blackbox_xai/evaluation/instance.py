@@ -90,7 +90,8 @@ def measure(
             maps.append(random_map(d, rng) if name == "random" else input_map(masked))
     alike = _subsets(np.full(plan.n_subsets, -(-d // 4), dtype=np.intp), d, rng)
     varied = _subsets(rng.integers(1, d + 1, plan.n_subsets), d, rng)
-    place = [ranks(phi, rng) for phi in maps]
+    ties = rng.random(d)
+    place = [ranks(phi, ties) for phi in maps]
     cuts, few = cut_sizes(d, plan.n_steps), shares(d)
     asked = [np.ones((1, d), dtype=bool), ~alike, ~varied]
     for rank in place:

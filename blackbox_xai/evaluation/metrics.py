@@ -20,15 +20,17 @@ __all__ = [
 _SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
 
 
-def ranks(values: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Return the rank of each feature, 0 for the largest value; ties in random order.
+def ranks(values: FloatArray, ties: FloatArray) -> IntArray:
+    """Return the rank of each feature, 0 for the largest value; equal ones by ``ties``.
+
+    Random ``ties``, the same for all methods compared, favour no feature and no method.
 
     Examples
     --------
-    >>> ranks(np.array([0.1, 3.0, -2.0]), np.random.default_rng(0))
-    array([1, 0, 2])
+    >>> ranks(np.array([0.1, 3.0, 0.1]), ties=np.array([0.7, 0.2, 0.5]))
+    array([2, 0, 1])
     """
-    order = np.lexsort((rng.random(len(values)), -values))
+    order = np.lexsort((ties, -values))
     place = np.empty(len(values), dtype=np.intp)
     place[order] = np.arange(len(values))
     return place

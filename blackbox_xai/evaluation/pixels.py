@@ -181,7 +181,8 @@ def pixel_faithfulness(
         rng = child_rng(random_state, i)
         name = every[0].output_names[every[0].output_index(output)]
         maps = [_heat(one, name) for one in every] + [_random_heat(every[0], rng)]
-        rank = [ranks(heat.ravel(), rng) for heat in maps]
+        ties = rng.random(maps[0].size)
+        rank = [ranks(heat.ravel(), ties) for heat in maps]
         measured = []
         for fill in (ColourFill(colour=_grey(images[i])), BlurFill(sigma=sigma)):
             masked = _bound(images[i], fill, channels, maps[0].shape)

@@ -31,11 +31,11 @@ class ProbedModel(Adapter):
     mirrored  one minus it for a probability, else its negative
     constant  the same number for every input
     squared   its square
-    summed    original and squared together
+    averaged  the mean of original and squared
     ========  ==========================================================
     """
 
-    NAMES = ("original", "half", "mirrored", "constant", "squared", "summed")
+    NAMES = ("original", "half", "mirrored", "constant", "squared", "averaged")
 
     def __init__(self, model: Adapter, output: int) -> None:
         super().__init__(output_names=self.NAMES, scale=model.scale, batch_size=model.batch_size)
@@ -50,7 +50,7 @@ class ProbedModel(Adapter):
     def _predict_batch(self, batch: Any) -> FloatArray:
         f = self._model.predict(batch)[:, self._output]
         mirrored = 1 - f if self.scale == "probability" else -f
-        return np.column_stack([f, f / 2, mirrored, np.full_like(f, 0.5), f * f, f + f * f])
+        return np.column_stack([f, f / 2, mirrored, np.full_like(f, 0.5), f * f, (f + f * f) / 2])
 
 
 class NoiseModel(Adapter):

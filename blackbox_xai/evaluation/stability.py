@@ -154,9 +154,8 @@ def stability(
     check_int("n_neighbours", n_neighbours, minimum=1)
     k = check_int("k", k, minimum=1)
     chosen = take_rows(inputs, 0, n)
-    column, name = target_output(black_box, chosen, output)
+    column, name, cost = target_output(black_box, chosen, masker, output)
     seed = explainer.random_state
-    cost = Ledger()
 
     def explained(xs: Any, offset: int) -> list[Explanation]:
         nonlocal cost

@@ -7,10 +7,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from blackbox_xai._checks import shown
+from blackbox_xai._inputs import n_rows, row
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import InputError
-from blackbox_xai.protocols import Masker
+from blackbox_xai.ledger import Ledger
+from blackbox_xai.protocols import FloatArray, Masker
 from blackbox_xai.results import Explanation
+from blackbox_xai.values import Query, Steps, ValueFunction, drive
 
 __all__ = ["Explainer", "target_output"]
 
@@ -26,22 +29,33 @@ class Explainer(Protocol):
         """Explain many inputs."""
 
 
-def target_output(model: Adapter, inputs: Any, output: int | str | None) -> tuple[int, str]:
-    """Return position and name of the output to test; None: that with the highest mean score.
+def target_output(
+    model: Adapter, inputs: Any, masker: Masker, output: int | str | None
+) -> tuple[int, str, Ledger]:
+    """Return position and name of the output to test, and the cost of finding it.
+
+    None: the one with the highest mean score.
 
     Raises
     ------
     InputError
         When the model has no such output.
     """
-    scores = model.predict(inputs)
+    values = [ValueFunction(model, masker.bind(row(inputs, i))) for i in range(n_rows(inputs))]
+    scores = np.concatenate(drive([(v, _whole(v.n_features)) for v in values]))
+    cost = sum((v.cost for v in values), Ledger())
     names = model.name_outputs(scores.shape[1])
+    k = len(names)
     if output is None:
         best = int(scores.mean(axis=0).argmax())
-        return best, names[best]
+        return best, names[best], cost
     if isinstance(output, str) and output in names:
-        return names.index(output), output
-    k = len(names)
+        return names.index(output), output, cost
     if isinstance(output, int | np.integer) and not isinstance(output, bool) and -k <= output < k:
-        return int(output) % k, names[int(output) % k]
+        return int(output) % k, names[int(output) % k], cost
     raise InputError(f"output must be one of {shown(names)} or a position, got {shown(output)}.")
+
+
+def _whole(d: int) -> Steps[FloatArray]:
+    """Yield the query for the scores ``(1, k)`` of the input itself."""
+    return (yield Query(np.ones((1, d), dtype=bool)))

@@ -142,7 +142,10 @@ class RawBlock:
         return differs
 
     def contrast(self, cells: NDArray[Any], weights: FloatArray) -> FloatArray:
-        """Return how far each cell is from the background: standard deviations, or a share."""
+        """Return how far each cell is from the background: standard deviations, or a share.
+
+        One background row has no deviation: there, numbers count by plain distance.
+        """
         share: FloatArray = weights @ self.varies(cells)
         if self.fill.dtype.kind not in "fiu":
             return share
@@ -151,6 +154,7 @@ class RawBlock:
         distance = weights @ np.abs(np.where(there, fill - row, 0.0))
         mean = weights @ np.where(there, fill, 0.0)
         spread = np.sqrt(weights @ np.where(there, (fill - mean) ** 2, 0.0))
+        spread = np.where(len(fill) == 1, 1.0, spread)
         measured = there.all(axis=0) & (spread > 0)
         return np.where(measured, distance / np.where(spread > 0, spread, 1.0), share)
 

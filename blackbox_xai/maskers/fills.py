@@ -25,7 +25,15 @@ Fill = Callable[[NDArray[Any], IntArray], NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class MeanFill:
-    """Each segment becomes its mean colour."""
+    """Each segment becomes its mean colour.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image, labels = np.array([[[1.0], [3.0], [8.0]]]), np.array([[0, 0, 1]])
+    >>> MeanFill()(image, labels)[..., 0]
+    array([[2., 2., 8.]])
+    """
 
     def __call__(self, image: NDArray[Any], labels: IntArray) -> FloatArray:
         """Return the filled image."""
@@ -44,6 +52,14 @@ class BlurFill:
     ----------
     sigma : float
         Width of the Gaussian, in pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.array([[[0.0], [0.0], [9.0], [0.0], [0.0]]])
+    >>> blurred = BlurFill(sigma=1.0)(image, np.zeros((1, 5), int))
+    >>> blurred[0, :, 0].round(1)
+    array([0.5, 2.2, 3.6, 2.2, 0.5])
     """
 
     sigma: float = 10.0
@@ -71,6 +87,13 @@ class ColourFill:
     ----------
     colour : float or tuple of float
         One number, or one for each channel, in units of the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> filled = ColourFill(colour=(255, 0, 0))(np.zeros((2, 2, 3)), np.zeros((2, 2), int))
+    >>> filled[0, 0]
+    array([255.,   0.,   0.])
     """
 
     colour: float | tuple[float, ...] = 0.0
@@ -102,6 +125,14 @@ class ImageFill:
     ----------
     images : ndarray of shape (height, width[, channels]) or (r, height, width, channels)
         In units of the explained image, channels last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> masker = bx.ImageMasker(np.array([[0, 1]]), ImageFill(images=np.array([[7, 8]])))
+    >>> masker.bind(np.array([[1, 2]])).apply([True, False])
+    array([[[1, 8]]])
     """
 
     images: Any
@@ -137,6 +168,14 @@ class DrawnFill:
         Filled images drawn; scores are averaged over them, and their spread gives error bars.
     random_state : int
         Seed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image, labels = np.array([[[1.0], [3.0], [8.0]]]), np.array([[0, 0, 1]])
+    >>> filled = DrawnFill(n_draws=4)(image, labels)
+    >>> filled.shape, set(filled.ravel().tolist()) <= {1.0, 3.0, 8.0}
+    ((4, 1, 3, 1), True)
     """
 
     n_draws: int = 8

@@ -44,6 +44,15 @@ class Slic:
     References
     ----------
     Achanta et al. (2012), SLIC superpixels compared to state-of-the-art superpixel methods.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((20, 40))
+    >>> image[:, 20:] = 1.0
+    >>> labels = Slic(n_segments=2)(image)
+    >>> bool((labels[:, :18] == labels[0, 0]).all() and labels[0, 0] != labels[0, -1])
+    True
     """
 
     n_segments: int = 50
@@ -90,6 +99,15 @@ class Quickshift:
     References
     ----------
     Vedaldi and Soatto (2008), Quick shift and kernel methods for mode seeking.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((20, 40, 3))
+    >>> image[:, 20:] = 1.0
+    >>> labels = Quickshift(ratio=1.0, max_dist=20)(image)
+    >>> labels.shape, bool(set(labels[:, :18].flat).isdisjoint(labels[:, 22:].flat))
+    ((20, 40), True)
     """
 
     kernel_size: float = 4.0
@@ -128,6 +146,15 @@ class Felzenszwalb:
     References
     ----------
     Felzenszwalb and Huttenlocher (2004), Efficient graph-based image segmentation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((20, 40, 3))
+    >>> image[:, 20:] = 1.0
+    >>> labels = Felzenszwalb(size=10, sigma=0.1)(image)
+    >>> len(np.unique(labels)), bool(labels[0, 0] != labels[0, -1])
+    (2, True)
     """
 
     size: float = 100.0

@@ -61,7 +61,12 @@ def test_the_link_is_relative() -> None:
 
 
 def test_every_third_party_that_is_imported_is_declared() -> None:
-    names = {"PIL": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-image"}
+    names = {
+        "PIL": "pillow",
+        "markupsafe": "jinja2",
+        "sklearn": "scikit-learn",
+        "skimage": "scikit-image",
+    }
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
     extras = project["optional-dependencies"].values()

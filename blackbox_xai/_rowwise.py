@@ -68,7 +68,7 @@ class NearRows:
         return cls(scaling, z, (z**2).sum(axis=1))
 
     def find(self, block: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-        """Return numbers and squared distances of the ``k`` nearest, both ``(n, k)``, nearest first.
+        """Return numbers and squared distances ``(n, k)`` of the ``k`` nearest, nearest first.
 
         Candidates come from the fast formula, a few more than asked for; their distances are
         then computed anew, so that equal rows are at distance 0. Ties go to the lower number.

@@ -102,7 +102,7 @@ class Table:
             pairs = zip(self.names, columns, self.dtypes, strict=True)
             return frames.DataFrame({n: frames.Series(v).astype(t) for n, v, t in pairs})
         pairs = zip(self.names, columns, self.dtypes, strict=True)
-        return frames.DataFrame([frames.Series(n, v.tolist(), dtype=t) for n, v, t in pairs])
+        return frames.DataFrame([frames.Series(n, v.tolist()).cast(t) for n, v, t in pairs])
 
     def design(self, matrix: FloatArray) -> FloatArray:
         """Return numbers as they are and each category as a column of 0 and 1: ``(n, p)``."""
@@ -115,6 +115,11 @@ class Table:
             else:
                 parts.append(matrix[:, j : j + 1] == np.arange(len(column.categories)))
         return np.concatenate(parts, axis=1, dtype=np.float64)
+
+    @property
+    def is_category(self) -> NDArray[np.bool_]:
+        """Which columns of the design stand for a category, shape ``(p,)``."""
+        return np.array([code >= 0 for _, code in self.design_columns()])
 
     def design_columns(self) -> list[tuple[int, int]]:
         """Return ``(column, category)`` of each design column; category -1 for numbers."""

@@ -1,4 +1,4 @@
-"""Can the model's confidence be believed, and can it be made believable?"""
+"""Whether the model's confidence can be believed, and a model whose confidence can."""
 
 from blackbox_xai.calibration.recalibration import RecalibratedModel, recalibrate
 from blackbox_xai.calibration.reliability import Reliability, reliability

@@ -50,7 +50,7 @@ class Unchanged:
     """Leaves probabilities as they are."""
 
     @classmethod
-    def learn(cls, probabilities: FloatArray, targets: IntArray) -> Unchanged:
+    def learn(cls, probabilities: FloatArray, targets: IntArray) -> Unchanged:  # noqa: ARG003
         """Return the identity."""
         return cls()
 
@@ -279,7 +279,7 @@ def recalibrate(
 def _cross_validated(
     probabilities: FloatArray, targets: IntArray, rng: np.random.Generator, folds: int = 5
 ) -> dict[str, float]:
-    """Return the held-out negative log likelihood of each correction; folds share out the labels."""
+    """Return the held-out negative log likelihood of each correction."""
     fold = np.empty(len(targets), dtype=np.intp)
     order = rng.permutation(len(targets))
     order = order[np.argsort(targets[order], kind="stable")]

@@ -204,8 +204,8 @@ def _binned(
     place = np.minimum((confidence * n_bins).astype(np.intp), n_bins - 1)
     return (
         np.bincount(place, minlength=n_bins).astype(np.float64),
-        np.bincount(place, confidence, n_bins),
-        np.bincount(place, right, n_bins),
+        np.bincount(place, confidence, n_bins).astype(np.float64),
+        np.bincount(place, right, n_bins).astype(np.float64),
     )
 
 

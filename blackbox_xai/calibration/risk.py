@@ -1,4 +1,4 @@
-"""Is the model likely wrong here? Not the same question as: is this input unlike the data?"""
+"""The chance that the model is wrong here: another question than whether an input is strange."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is this input one the model's data knows?"""
+"""Whether an input is one that the model's data knows."""
 
 from blackbox_xai.ood.autoencoder import AutoencoderDetector
 from blackbox_xai.ood.detector import OODDetector

@@ -146,7 +146,7 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
         self.categorical = categorical
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> AutoencoderDetector:
+    def fit(self, X: Any, y: Any = None) -> AutoencoderDetector:  # noqa: ARG002
         """Learn what inputs like ``X`` look like; ``y`` is ignored, as scikit-learn has it.
 
         Raises
@@ -171,7 +171,10 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
         return ("reconstruction",)
 
     def _fit_members(
-        self, features: FloatArray, rng: np.random.Generator, targets: FloatArray | None
+        self,
+        features: FloatArray,
+        rng: np.random.Generator,
+        targets: FloatArray | None,  # noqa: ARG002
     ) -> _Network | _Given:
         if self.autoencoder is not None:
             raw = features.shape[1] // 2

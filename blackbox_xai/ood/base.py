@@ -163,7 +163,7 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         members, combined = self._scored(X)
         return np.column_stack([self._final(combined), members])
 
-    def get_feature_names_out(self, input_features: Any = None) -> Any:
+    def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002
         """Return the names of the columns of ``transform``."""
         names = ["p_value", *(f"p_{name}" for name in self._member_names())]
         return np.array(names, dtype=object)

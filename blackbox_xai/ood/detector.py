@@ -104,7 +104,7 @@ class OODDetector(OutlierMixin, Detector):  # type: ignore[misc]  # untyped base
         self.categorical = categorical
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> OODDetector:
+    def fit(self, X: Any, y: Any = None) -> OODDetector:  # noqa: ARG002
         """Learn what inputs like ``X`` look like; ``y`` is ignored, as scikit-learn has it.
 
         Raises
@@ -123,7 +123,10 @@ class OODDetector(OutlierMixin, Detector):  # type: ignore[misc]  # untyped base
         return tuple(name for name, _, _ in _plan(self.reader_, tuple(self.members)))
 
     def _fit_members(
-        self, features: FloatArray, rng: np.random.Generator, targets: FloatArray | None
+        self,
+        features: FloatArray,
+        rng: np.random.Generator,
+        targets: FloatArray | None,  # noqa: ARG002
     ) -> list[_Fitted]:
         learners: dict[str, Callable[[FloatArray], Member]] = {
             "conditional": partial(Conditional.learn, rng=rng),

@@ -122,7 +122,7 @@ class EnsembleDetector(Detector):
             said = np.stack(
                 [network.predict(z).reshape(len(z), -1) for network in members.networks]
             )
-            return said.var(axis=0).sum(axis=1, keepdims=True)
+            return np.asarray(said.var(axis=0).sum(axis=1, keepdims=True))
 
         return by_blocks(score, features)
 

@@ -1,4 +1,4 @@
-"""Does an explanation rest on inputs that the data would never show?"""
+"""Whether an explanation rests on inputs that the data would never show."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class _Shaken:
 
     @property
     def n_columns(self) -> int:
-        return self.steps.shape[1]
+        return int(self.steps.shape[1])
 
     def read(self, X: Any) -> FloatArray:
         """Return squared differences of answers ``(n, draws)``."""
@@ -116,12 +116,15 @@ class NoiseDetector(Detector):
         return ("noise",)
 
     def _fit_members(
-        self, features: FloatArray, rng: np.random.Generator, targets: FloatArray | None
+        self,
+        features: FloatArray,  # noqa: ARG002
+        rng: np.random.Generator,  # noqa: ARG002
+        targets: FloatArray | None,  # noqa: ARG002
     ) -> None:
         return None
 
-    def _score_members(self, members: None, features: FloatArray) -> FloatArray:
-        return features.mean(axis=1, keepdims=True)
+    def _score_members(self, members: None, features: FloatArray) -> FloatArray:  # noqa: ARG002
+        return np.asarray(features.mean(axis=1, keepdims=True))
 
 
 def _sizes(X: Any, categorical: Any) -> tuple[Table | None, FloatArray]:

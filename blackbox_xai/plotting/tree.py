@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_tree"]
 
-_NAME = 26
+_NAME = 30
 
 
 def plot_tree(
@@ -72,7 +72,7 @@ def plot_tree(
                 fontsize=8,
                 bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "0.4"},
             )
-    _bars(ax, leaves, height, deepest, values, shares, output_names, notes)
+    _bars(ax, leaves, depth, height, deepest, values, shares, output_names, notes)
     ax.set_ylim(len(leaves) - 0.4, -0.9)
     ax.set_xlim(-0.6, deepest + 2.6)
     ax.set_axis_off()
@@ -109,7 +109,7 @@ def _branch(
 ) -> None:
     x, y = depth[node], height[node]
     for child, word in ((yes, "yes"), (no, "no")):
-        end = depth[child] if child in depth else deepest
+        end = depth.get(child, deepest)
         width = 0.8 + 5.0 * float(shares[child])
         ax.plot([x, x, end], [y, height[child], height[child]], color="0.75", lw=width, zorder=0)
         ax.text(x + 0.03, height[child], word, fontsize=6, color="0.35", va="bottom")
@@ -118,6 +118,7 @@ def _branch(
 def _bars(
     ax: Axes,
     leaves: list[int],
+    depth: dict[int, int],
     height: dict[int, float],
     deepest: int,
     values: NDArray[np.float64],
@@ -134,6 +135,8 @@ def _bars(
     colours: Any = mpl.colormaps["tab10"]
     start = deepest + 0.15
     for leaf in leaves:
+        ends = [depth[leaf], start]
+        ax.plot(ends, [height[leaf]] * 2, color="0.8", lw=0.6, ls=":", zorder=0)
         for c in range(k):
             y = height[leaf] + (c + 0.5) * 0.7 / k - 0.35
             width = float(values[leaf, c]) / span
@@ -153,5 +156,7 @@ def _bars(
 
 
 def _short(text: str) -> str:
-    text = text.replace("$", r"\$")
-    return text if len(text) <= _NAME else text[: _NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    """Cut long text in the middle: names are long, what they are compared with stands last."""
+    if len(text) > _NAME:
+        text = text[: _NAME - 12] + "\N{HORIZONTAL ELLIPSIS}" + text[-11:]
+    return text.replace("$", r"\$")

@@ -217,7 +217,11 @@ class SurrogateSum(Surrogate):
         """One ``Rules`` for each tree; ``predict`` is ``base_`` plus their sum."""
         return tuple(
             Rules(
-                nodes, constant_lines(nodes), self.table_, self.output_names_, reading_order(nodes)
+                nodes,
+                constant_lines(nodes),
+                self.table_,
+                self.output_names_,
+                reading_order(nodes, self.table_.is_category),
             )
             for nodes in self.trees_
         )

@@ -52,7 +52,10 @@ class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships
     def _say(self, design: FloatArray) -> FloatArray:
         """Return scores ``(n, k)`` of rows of the design."""
 
-    def _leaves(self, design: FloatArray) -> tuple[IntArray | None, FloatArray | None]:
+    def _leaves(
+        self,
+        design: FloatArray,  # noqa: ARG002
+    ) -> tuple[IntArray | None, FloatArray | None]:
         """Return the leaf of each row and what each leaf says, or None for no leaves."""
         return None, None
 

@@ -17,6 +17,7 @@ from blackbox_xai.surrogates.search import Material, select
 __all__ = ["SurrogateLinear"]
 
 _RIDGE = 1e-3
+_TINY = 1e-8
 
 
 class SurrogateLinear(Surrogate):
@@ -173,8 +174,8 @@ def _forward(
         if gain[best] <= (1e-9 * scale) ** 2:
             break
         chosen.append(best)
-        part = gram[np.ix_(chosen, chosen)] + _RIDGE * np.eye(len(chosen)) * bool(len(chosen) > 1)
-        beta = np.linalg.solve(part, moment[chosen])
+        part = gram[np.ix_(chosen, chosen)] + _TINY * np.eye(len(chosen))
+        beta = np.asarray(np.linalg.solve(part, moment[chosen]), dtype=np.float64)
     return np.array(chosen, dtype=np.intp), beta
 
 

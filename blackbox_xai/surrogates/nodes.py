@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
-from blackbox_xai.protocols import FloatArray, IntArray
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["Nodes", "cut", "grow", "reading_order", "refit", "route", "shrink", "tidy"]
 
@@ -123,7 +123,7 @@ def refit(nodes: Nodes, inputs: FloatArray, scores: FloatArray, weights: FloatAr
     """Return the tree with the weighted means of these rows; an empty node takes its parent's."""
     at = route(nodes, inputs)
     size, k = len(nodes.left), scores.shape[1]
-    weight = np.bincount(at, weights, size)
+    weight = np.bincount(at, weights, size).astype(np.float64)
     total = np.stack([np.bincount(at, weights * scores[:, c], size) for c in range(k)], axis=1)
     inner = np.flatnonzero(nodes.left >= 0)
     for node in inner[::-1]:  # children have higher numbers than their parents
@@ -157,13 +157,17 @@ def shrink(nodes: Nodes, strength: float) -> Nodes:
     return replace(nodes, value=value)
 
 
-def reading_order(nodes: Nodes) -> IntArray:
-    """Return the leaves in the order of the rules: what holds first, then what does not."""
+def reading_order(nodes: Nodes, right_first: BoolArray) -> IntArray:
+    """Return the leaves in the order of the rules: what holds first, then what does not.
+
+    ``right_first`` names the columns of 0 and 1 for categories, where "it is" stands right.
+    """
     found, stack = [], [0]
     while stack:
         node = stack.pop()
         if nodes.left[node] < 0:
             found.append(node)
         else:
-            stack += [int(nodes.right[node]), int(nodes.left[node])]
+            children = [int(nodes.right[node]), int(nodes.left[node])]
+            stack += children[::-1] if right_first[nodes.feature[node]] else children
     return np.array(found, dtype=np.intp)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai._tables import Table
+from blackbox_xai.errors import InputError
 from blackbox_xai.protocols import IntArray
 from blackbox_xai.surrogates.lines import Lines
 from blackbox_xai.surrogates.nodes import Nodes
@@ -117,7 +118,7 @@ class Rules:
         ``row`` maps column names to values.
         """
         if not name.isidentifier():
-            raise ValueError(f"name must be an identifier, got {name!r}.")
+            raise InputError(f"name must be an identifier, got {name!r}.")
         body = "\n".join(self._python(0, 1))
         return f"def {name}(row):\n{body}\n"
 

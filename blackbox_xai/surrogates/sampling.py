@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from blackbox_xai._tables import Table
 from blackbox_xai.protocols import FloatArray, IntArray
 
-__all__ = ["crossed", "mixed", "neighbours", "shuffled"]
+__all__ = ["mixed", "neighbours"]
 
 _FEW = 12
 _STEP = 0.7
@@ -22,8 +22,7 @@ def neighbours(table: Table, rows: FloatArray, k: int) -> IntArray:
     """
     design = table.design(rows)
     spread = design.std(axis=0)
-    categories = np.array([code >= 0 for _, code in table.design_columns()])
-    spread[categories] = 1.0
+    spread[table.is_category] = 1.0
     spread[spread == 0] = 1.0
     k = min(k, len(rows) - 1)
     if k < 1:
@@ -70,22 +69,6 @@ def mixed(
     made = np.where(table.integer & ~few, np.round(made), made)
     made = np.clip(made, rows.min(axis=0), rows.max(axis=0))
     return made, np.stack([base, a, b], axis=1)
-
-
-def crossed(
-    table: Table, rows: FloatArray, near: IntArray, n: int, rng: np.random.Generator
-) -> tuple[FloatArray, IntArray]:
-    """Return ``n`` rows of which each value comes from a row or from one of its neighbours."""
-    base = _balanced(len(rows), n, rng)
-    a = near[base, rng.integers(near.shape[1], size=n)]
-    takes = rng.random((n, rows.shape[1])) < 0.5
-    return np.where(takes, rows[a], rows[base]), np.stack([base, a, a], axis=1)
-
-
-def shuffled(rows: FloatArray, n: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
-    """Return ``n`` rows whose columns are drawn independently: the classic, unrealistic choice."""
-    picks = rng.integers(len(rows), size=(n, rows.shape[1]))
-    return np.take_along_axis(rows, picks, axis=0), picks
 
 
 def _balanced(n_rows: int, n: int, rng: np.random.Generator) -> IntArray:

@@ -157,7 +157,7 @@ def search(
                     said[p, s, at, held_out] = say(small, lines, strength, tested)
     square = ((material.scores[:n] - said) ** 2).sum(axis=-1)
     total = square[:, :, grid.index(n_leaves)].sum(axis=-1)
-    p, s = np.unravel_index(int(total.argmin()), total.shape)
+    p, s = divmod(int(total.argmin()), len(strengths))
     spread = material.scores[:n] - material.scores[:n].mean(axis=0)
     variance = max(float((spread**2).sum()), np.finfo(float).tiny)
     by_plan = 1.0 - total.min(axis=1) / variance

@@ -1,4 +1,4 @@
-"""Would other rows have led to another tree?"""
+"""Whether other rows would have led to another tree."""
 
 from __future__ import annotations
 

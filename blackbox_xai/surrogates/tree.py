@@ -137,10 +137,10 @@ class SurrogateTree(Surrogate):
         nodes, lines = build(material, found.plan, self._growth(max(grid)), rng)
         self.nodes_ = cut(nodes, top)
         self.lines_ = lines or constant_lines(shrink(self.nodes_, found.strength))
-        self.order_ = reading_order(self.nodes_)
+        self.order_ = reading_order(self.nodes_, self.table_.is_category)
         self.n_leaves_ = len(self.order_)
         self.r2_by_sampler_ = found.r2_by_plan
-        return found.said[grid.index(top)]
+        return np.asarray(found.said[grid.index(top)])
 
     def _say(self, design: FloatArray) -> FloatArray:
         return evaluate(self.lines_, route(self.nodes_, design), design)

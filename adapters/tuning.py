@@ -136,13 +136,15 @@ def _best(call: Callable[[], None], seconds: float) -> float:
 
 def _thread_speed_up(call: Callable[[], None], once: float, seconds: float) -> float:
     """Return how much faster the same calls are done by two threads than by one."""
-    calls = 2 * max(1, min(10, int(seconds / 4 / max(once, 1e-9))))
+    calls = 2 * max(1, min(10, int(seconds / 4 / _REPEATS / max(once, 1e-9))))
     times = []
     for workers in (1, 2):
         with ThreadPoolExecutor(workers) as pool:
-            pool.submit(int).result()
-            began = time.perf_counter()
-            for future in [pool.submit(call) for _ in range(calls)]:
-                future.result()
-            times.append(time.perf_counter() - began)
+            list(pool.map(lambda _: None, range(workers)))
+
+            def all_calls(pool: ThreadPoolExecutor = pool) -> None:
+                for future in [pool.submit(call) for _ in range(calls)]:
+                    future.result()
+
+            times.append(_best(all_calls, seconds))
     return times[0] / times[1]

@@ -45,17 +45,20 @@ def select_rows(
         out[:] = fill[fills]
         np.copyto(out, x, where=kept)
         return
-    target, bits = out.view(word), x.view(word)
-    change = fill.view(word) ^ bits
+    target, bits, row = out.view(word), fill.view(word), x.view(word)
+    axis = int(out.strides[0] < out.strides[1])  # columns lie together: write them one by one
+    if axis:
+        target, bits, row, kept = target.T, bits.T, row[:, None], kept.T
     step = max(_CHUNK // max(len(x), 1), 1)
-    for start in range(0, len(out), step):
-        rows = slice(start, start + step)
-        part = target[rows]
-        mask = kept[rows].astype(word)
+    for start in range(0, len(fills), step):
+        part = slice(start, start + step)
+        cells = (slice(None), part) if axis else part
+        mask = kept[cells].astype(word, order="C")
         mask -= 1
-        np.take(change, fills[rows], axis=0, out=part, mode="clip")
-        np.bitwise_and(part, mask, out=part)
-        np.bitwise_xor(part, bits, out=part)
+        chosen = np.take(bits, fills[part], axis=axis, mode="clip")
+        chosen ^= row
+        chosen &= mask
+        np.bitwise_xor(chosen, row, out=target[cells])
 
 
 def _word(array: NDArray[Any]) -> Any:

@@ -16,13 +16,16 @@ from blackbox_xai.protocols import FloatArray, IntArray
 
 __all__ = ["summarised", "weighted_median", "weighted_mode"]
 
+_FIT_ROWS = 5000  # rows that centroids are looked for in; all rows are then assigned to them
+
 
 def summarised(table: Table, weights: FloatArray, n_centroids: int) -> tuple[Table, FloatArray]:
     """Return a table of at most ``n_centroids`` rows and their weights.
 
     Numbers are scaled to unit variance before clustering. A centroid holds the mean of its
     cluster in float columns, the lower median in integer columns, and the most frequent value in
-    all others, so that every column keeps its type and its categories.
+    all others, so that every column keeps its type and its categories. Of more than 5,000 rows
+    (or ten for each centroid) a sample is clustered, and all are assigned to its clusters.
 
     Raises
     ------
@@ -89,8 +92,11 @@ def _clusters(numbers: FloatArray, weights: FloatArray, n_centroids: int) -> Int
         return same.ravel()
     from sklearn.cluster import KMeans
 
-    found = KMeans(n_centroids, n_init=3, random_state=0).fit(numbers, sample_weight=weights)
-    _, clusters = np.unique(found.labels_, return_inverse=True)
+    rng = np.random.default_rng(0)
+    some = rng.permutation(len(numbers))[: max(_FIT_ROWS, 10 * n_centroids)]
+    means = KMeans(n_centroids, n_init=1, max_iter=50, random_state=0)
+    means.fit(numbers[some], sample_weight=weights[some])
+    _, clusters = np.unique(means.predict(numbers), return_inverse=True)
     return clusters
 
 

@@ -17,7 +17,6 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.metrics import r2_score
 from sklearn.tree import DecisionTreeRegressor
-from toys import Spy
 
 import blackbox_xai as bx
 from blackbox_xai._tables import learn_table
@@ -26,6 +25,7 @@ from blackbox_xai.surrogates.fidelity import agreement, explained
 from blackbox_xai.surrogates.lines import evaluate, fit_lines
 from blackbox_xai.surrogates.nodes import cut, grow, refit, route, shrink, tidy
 from blackbox_xai.surrogates.sampling import mixed, neighbours
+from toys import Spy
 
 mpl.use("Agg")
 
@@ -133,7 +133,8 @@ def test_linear_leaves_are_exact_on_lines_and_stay_in_range() -> None:
     tree = bx.SurrogateTree(max_leaves=2, leaf="linear", queries=1000).fit(two_lines, X)
     assert tree.evaluate(two_lines, rows(500, seed=5)).r2 > 0.985
     far = tree.predict(np.array([[0.2, 50.0, 0.0], [0.9, 0.0, -50.0]]))[:, 0]
-    assert far[0] <= 3.0 and far[1] <= 10.0
+    assert far[0] <= 3.0
+    assert far[1] <= 10.0
 
 
 def test_sparse_lines_equal_ridge_on_the_columns_they_chose() -> None:
@@ -180,8 +181,10 @@ def test_synthetic_rows_are_valid_rows(seed: int, n: int, m: int) -> None:
     table, codes = learn_table(frame)
     near = neighbours(table, codes, 5)
     made, parents = mixed(table, codes, near, m, np.random.default_rng(seed))
-    assert made.shape == (m, 4) and parents.shape == (m, 3)
-    assert (made >= codes.min(0)).all() and (made <= codes.max(0)).all()
+    assert made.shape == (m, 4)
+    assert parents.shape == (m, 3)
+    assert (made >= codes.min(0)).all()
+    assert (made <= codes.max(0)).all()
     back = table.decode(made)
     assert list(back.dtypes) == list(frame.dtypes)
     assert set(back["colour"]) <= set(frame["colour"])
@@ -248,10 +251,12 @@ def test_cross_fitted_fidelity_agrees_with_fidelity_on_fresh_rows() -> None:
 
     tree = bx.SurrogateTree(queries=1000).fit(curved, rows(400))
     fresh = tree.evaluate(curved, rows(4000, seed=9))
-    assert fresh.how == "held-out rows" and tree.fidelity_.how == "cross-fitted"
+    assert fresh.how == "held-out rows"
+    assert tree.fidelity_.how == "cross-fitted"
     assert abs(fresh.r2 - tree.fidelity_.r2) < 0.05
     low, high = fresh.r2_interval
-    assert low < fresh.r2 < high and high - low < 0.05
+    assert low < fresh.r2 < high
+    assert high - low < 0.05
 
 
 def test_numbers_of_fidelity_are_those_of_their_definitions() -> None:
@@ -273,7 +278,8 @@ def test_numbers_of_fidelity_are_those_of_their_definitions() -> None:
         assert leaf.error == pytest.approx(np.abs(f - g)[here].mean())
         assert leaf.error_interval[0] <= leaf.error <= leaf.error_interval[1]
         assert leaf.flagged == (leaf.share > 0.05 and leaf.agreement < 0.8)
-    assert "agreement" in str(found) and found.to_dict()["n_rows"] == 500
+    assert "agreement" in str(found)
+    assert found.to_dict()["n_rows"] == 500
 
 
 def test_badly_imitated_regions_are_flagged() -> None:
@@ -282,19 +288,22 @@ def test_badly_imitated_regions_are_flagged() -> None:
 
     tree = bx.SurrogateTree(max_leaves=2, queries=0).fit(rough, rows(400))
     flagged = [leaf for leaf in tree.fidelity_.leaves if leaf.flagged]
-    assert len(flagged) == 1 and flagged[0].error > 0.5
+    assert len(flagged) == 1
+    assert flagged[0].error > 0.5
     assert "mimicked badly" in str(tree.fidelity_)
 
 
 def test_agreement_without_and_with_one_label() -> None:
     assert all(np.isnan(agreement(None, None)))
     same, base, kappa = agreement(np.zeros(4, int), np.array([0, 0, 0, 1]))
-    assert (same, base) == (0.75, 1.0) and np.isnan(kappa)
+    assert (same, base) == (0.75, 1.0)
+    assert np.isnan(kappa)
 
 
 def test_a_constant_model_has_no_r2_and_says_so() -> None:
     tree = bx.SurrogateTree(queries=50).fit(lambda X: np.full(len(X), 3e8), rows(50))
-    assert np.isnan(tree.fidelity_.r2) and all(np.isnan(tree.fidelity_.r2_interval))
+    assert np.isnan(tree.fidelity_.r2)
+    assert all(np.isnan(tree.fidelity_.r2_interval))
     assert "R2 does not exist" in tree.fidelity_.message
     np.testing.assert_array_equal(tree.predict(rows(5)), np.full((5, 1), 3e8))
     assert np.isnan(explained(np.full((9, 2), 1e-30), np.zeros((9, 2))))
@@ -319,13 +328,13 @@ def test_exported_rules_run_and_equal_predict(leaf: str) -> None:
     fresh.loc[0, "colour"] = "never seen"
     said = tree.predict(fresh)
     space: dict = {}
-    exec(tree.rules_.python("twin"), space)  # noqa: S102  # the export is the thing under test
+    exec(tree.rules_.python("twin"), space)  # the export is the thing under test
     records = fresh.to_dict("records")
     np.testing.assert_allclose([space["twin"](r) for r in records], said, rtol=1e-12, atol=1e-14)
     with sqlite3.connect(":memory:") as base:
         fresh.to_sql("t", base, index=False)
         for output in (0, 1):
-            query = f"SELECT {tree.rules_.sql(output)} FROM t ORDER BY rowid"  # noqa: S608
+            query = f"SELECT {tree.rules_.sql(output)} FROM t ORDER BY rowid"
             answers = np.array(base.execute(query).fetchall())[:, 0]
             np.testing.assert_allclose(answers, said[:, output], rtol=1e-12, atol=1e-14)
     stored = json.loads(tree.rules_.json())
@@ -359,7 +368,8 @@ def test_rules_as_text_read_in_the_words_of_the_table() -> None:
 
     text = str(bx.SurrogateTree(max_leaves=4).fit(model, frame).rules_)
     assert "if colour = red:" in text
-    assert "leaf 0" in text and "leaf 3" in text
+    assert "leaf 0" in text
+    assert "leaf 3" in text
     assert text.index("leaf 0") < text.index("leaf 1") < text.index("leaf 2")
     assert "line\N{REPLACEMENT CHARACTER}break <= 20" in text
 
@@ -398,7 +408,8 @@ def test_polars_categories_come_back_as_they_were() -> None:
     frame = pl.from_pandas(mixed_frame())
 
     def model(inputs):
-        assert isinstance(inputs, pl.DataFrame) and inputs.schema == frame.schema
+        assert isinstance(inputs, pl.DataFrame)
+        assert inputs.schema == frame.schema
         return frame_model(inputs.to_pandas())
 
     tree = bx.SurrogateTree(queries=100).fit(model, frame)
@@ -479,7 +490,8 @@ def test_poor_tables_still_give_a_tree(X: np.ndarray, leaf: str) -> None:
 def test_numbers_can_be_read_as_categories() -> None:
     X = np.random.default_rng(0).integers(0, 6, size=(300, 2))
     tree = bx.SurrogateTree(max_leaves=2, categorical=[0]).fit(lambda X: (X[:, 0] == 3) * 1.0, X)
-    assert "x0 = 3" in str(tree.rules_) and tree.fidelity_.r2 > 0.99
+    assert "x0 = 3" in str(tree.rules_)
+    assert tree.fidelity_.r2 > 0.99
 
 
 # --- the other students ------------------------------------------------------------------------
@@ -506,7 +518,8 @@ def test_a_logistic_model_is_recovered_by_logistic() -> None:
 
     two = bx.SurrogateLinear(link="logistic", queries=0).fit(both, X)
     one = bx.SurrogateLinear(link="logistic", queries=0).fit(logistic, X)
-    assert two.fidelity_.r2 > 0.995 and two.fidelity_.agreement > 0.98
+    assert two.fidelity_.r2 > 0.995
+    assert two.fidelity_.agreement > 0.98
     assert one.predict(X).shape == (300, 1)
     np.testing.assert_allclose(one.predict(X)[:, 0], two.predict(X)[:, 1], atol=1e-9)
     np.testing.assert_allclose(two.predict(X).sum(axis=1), 1.0)
@@ -529,12 +542,13 @@ def test_a_sum_of_steps_needs_one_split_each() -> None:
     space: dict = {}
     said = np.tile(total.base_, (5, 1))
     for rules in total.rules_:
-        exec(rules.python("part"), space)  # noqa: S102  # the export is the thing under test
+        exec(rules.python("part"), space)  # the export is the thing under test
         said += [space["part"]({f"x{j}": v for j, v in enumerate(x)}) for x in fresh[:5]]
     np.testing.assert_allclose(total.predict(fresh[:5]), said)
 
 
 def test_a_sum_settles_for_a_constant_model() -> None:
     total = bx.SurrogateSum(queries=0).fit(lambda X: np.ones(len(X)), rows(40))
-    assert total.trees_ == () and np.isnan(total.fidelity_.r2)
+    assert total.trees_ == ()
+    assert np.isnan(total.fidelity_.r2)
     np.testing.assert_array_equal(total.predict(rows(3)), np.ones((3, 1)))

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import blackbox_xai.values as values_module
 from blackbox_xai.adapters import as_model
 from blackbox_xai.errors import BudgetError, InputError, Interrupted, PredictError
-from blackbox_xai.values import Query, Steps, ValueFunction, drive, drive_all
+from blackbox_xai.values import Query, Steps, ValueFunction, Watch, drive, drive_all
 from toys import Game, Linear, Spy
 
 
@@ -50,7 +49,7 @@ def test_scores_and_bits_do_not_depend_on_chunks_or_batches(
     reference = ValueFunction(as_model(squares), game)(kept)
     np.testing.assert_allclose(reference, expected, atol=1e-12)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(values_module, "_CHUNK_BYTES", chunk)
+        patch.setattr("blackbox_xai.values.paying._CHUNK_BYTES", chunk)
         again = ValueFunction(as_model(squares, batch_size=batch_size), game)(kept)
     assert (again == reference).all()
 
@@ -201,3 +200,32 @@ def test_no_coalitions_ask_nothing() -> None:
     v = ValueFunction(as_model(spy), game_of(3, 2))
     assert v(np.zeros((0, 3), bool)).shape[0] == 0
     assert spy.calls == 0
+
+
+class EvensAreUnlike:
+    """A detector that finds every row unlike the data whose first cell is the input's."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+        self.seen = 0
+
+    def p_values(self, inputs: Any) -> Any:
+        self.seen += len(inputs)
+        return np.where(inputs[:, 0] == self.x[0], 0.01, 0.9)
+
+
+def test_a_watch_judges_what_was_sent_and_costs_nothing() -> None:
+    spy = Spy(squares)
+    game = game_of(2, 50)
+    detector = EvensAreUnlike(game.x)
+    watch = Watch(detector)
+    v = ValueFunction(as_model(spy), game, watch=watch)
+    v(np.array([[1, 0], [0, 1]], dtype=bool))
+    assert spy.rows == 100
+    found = watch.result()
+    assert found["n_inputs"] == detector.seen == 64
+    assert found["share"] == pytest.approx(0.5)
+    assert found["std_err"] == pytest.approx(0.5 / 8)
+    for _ in range(20):
+        Watch.see(watch, game.fills, 0, 50)
+    assert watch.result()["n_inputs"] == detector.seen == 1000

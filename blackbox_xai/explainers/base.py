@@ -19,7 +19,7 @@ from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import BlackboxError, InputError, Interrupted
 from blackbox_xai.protocols import FloatArray, IntArray, Masker
 from blackbox_xai.results import Attribution, Explanation, Explanations
-from blackbox_xai.values import Link, Query, Steps, ValueFunction, drive_all
+from blackbox_xai.values import Detector, Link, Query, Steps, ValueFunction, Watch, drive_all
 
 __all__ = ["LocalExplainer"]
 
@@ -61,7 +61,15 @@ class LocalExplainer(ABC):
         """Return what is applied to the scores of every row, or None."""
         return None
 
-    def explain(self, model: Any, x: Any, masker: Masker, *, outputs: Any = None) -> Explanation:
+    def explain(
+        self,
+        model: Any,
+        x: Any,
+        masker: Masker,
+        *,
+        outputs: Any = None,
+        detector: Detector | None = None,
+    ) -> Explanation:
         """Explain one input.
 
         Parameters
@@ -75,6 +83,9 @@ class LocalExplainer(ABC):
         outputs : sequence of int or str, int, str, optional
             Outputs to explain. None: all, or the 5 with the highest scores when there are more
             than 20.
+        detector : fitted out-of-distribution detector, optional
+            Judges a sample of the inputs made for the explanation; ``diagnostics["unlike"]`` then
+            says what share of them is unlike the data. Costs no model rows.
 
         Returns
         -------
@@ -90,7 +101,7 @@ class LocalExplainer(ABC):
             When the model fails or does not answer with scores.
         """
         self._check()
-        outcome = self._window((as_model(model), masker, outputs), [(0, x)])[0]
+        outcome = self._window((as_model(model), masker, outputs, detector), [(0, x)])[0]
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -102,6 +113,7 @@ class LocalExplainer(ABC):
         masker: Masker,
         *,
         outputs: Any = None,
+        detector: Detector | None = None,
         n_jobs: int = 1,
         progress: bool | Progress = False,
         on_error: str = "raise",
@@ -110,7 +122,7 @@ class LocalExplainer(ABC):
 
         Parameters
         ----------
-        model, masker, outputs
+        model, masker, outputs, detector
             As for ``explain``.
         xs : sequence
             Inputs: rows of an array or frame, a list of images or texts.
@@ -147,7 +159,7 @@ class LocalExplainer(ABC):
         try:
             for task, outcomes in pmap(
                 self._window,
-                (black_box, masker, outputs),
+                (black_box, masker, outputs, detector),
                 tasks,
                 n_jobs=n_jobs,
                 backend=black_box.parallel,
@@ -167,13 +179,21 @@ class LocalExplainer(ABC):
         check_int("random_state", self.random_state, minimum=0)
 
     def _window(
-        self, shared: tuple[Adapter, Masker, Any], inputs: Sequence[tuple[int, Any]]
+        self,
+        shared: tuple[Adapter, Masker, Any, Detector | None],
+        inputs: Sequence[tuple[int, Any]],
     ) -> Sequence[Explanation | BlackboxError | Interrupted]:
         """Explain a few inputs side by side; a failed one has its error in its place."""
-        model, masker, outputs = shared
+        model, masker, outputs, detector = shared
         runs = []
         for i, x in inputs:
-            v = ValueFunction(model, masker.bind(x), budget=self._max_rows(), link=self._link())
+            v = ValueFunction(
+                model,
+                masker.bind(x),
+                budget=self._max_rows(),
+                link=self._link(),
+                watch=None if detector is None else Watch(detector),
+            )
             runs.append((v, self._explained(v, masker, outputs, child_rng(self.random_state, i))))
         try:
             return drive_all(runs)
@@ -190,6 +210,7 @@ class LocalExplainer(ABC):
         chosen = _choose_outputs(outputs, everything, names)
         v.keep_outputs(chosen)
         attribution = yield from self._attribute(v, rng)
+        unlike = {} if v.watch is None else {"unlike": v.watch.result()}
         return Explanation(
             values=attribution.values,
             std_err=attribution.std_err,
@@ -203,7 +224,7 @@ class LocalExplainer(ABC):
             settings={f.name: plain(getattr(self, f.name)) for f in fields(self)},
             masker=masker.describe(),
             cost=v.cost,
-            diagnostics=attribution.diagnostics,
+            diagnostics=attribution.diagnostics | unlike,
             heatmap=attribution.heatmap,
         )
 

@@ -16,6 +16,7 @@ from blackbox_xai.explainers.shapley.engine import Shapley
 from blackbox_xai.maskers.defaults import default_masker
 from blackbox_xai.protocols import Masker
 from blackbox_xai.results import Explanations
+from blackbox_xai.values import Detector
 
 __all__ = ["explain"]
 
@@ -28,6 +29,7 @@ def explain(
     masker: Masker | None = None,
     explainer: LocalExplainer | None = None,
     outputs: Any = None,
+    detector: Detector | None = None,
     n_jobs: int = 1,
     progress: bool | Progress = False,
 ) -> Explanations:
@@ -48,6 +50,9 @@ def explain(
         None means ``Shapley()``.
     outputs : sequence of int or str, int, str, optional
         Outputs to explain; None means all, or the 5 with the highest scores of more than 20.
+    detector : fitted out-of-distribution detector, optional
+        ``diagnostics["unlike"]`` of each explanation then says what share of the inputs made for
+        it is unlike the data.
     n_jobs : int
         Workers; -1 means all cores. The numbers do not depend on it.
     progress : bool or callable
@@ -81,7 +86,13 @@ def explain(
     if not isinstance(method, LocalExplainer):
         raise InputError(f"explainer must be one of this library's, got {shown(explainer)}.")
     return method.explain_many(
-        as_model(model), inputs, chosen, outputs=outputs, n_jobs=n_jobs, progress=progress
+        as_model(model),
+        inputs,
+        chosen,
+        outputs=outputs,
+        detector=detector,
+        n_jobs=n_jobs,
+        progress=progress,
     )
 
 

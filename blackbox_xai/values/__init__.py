@@ -1,0 +1,23 @@
+"""The value function ``v(kept) -> scores`` and the loop that pays for it.
+
+Explainers are generators: they yield a ``Query``, are sent the scores, and return their result.
+So one loop can run many inputs side by side, and coalitions of several inputs share batches.
+"""
+
+from __future__ import annotations
+
+from blackbox_xai.values.function import ValueFunction
+from blackbox_xai.values.paying import drive, drive_all
+from blackbox_xai.values.query import Link, Query, Steps
+from blackbox_xai.values.watch import Detector, Watch
+
+__all__ = [
+    "Detector",
+    "Link",
+    "Query",
+    "Steps",
+    "ValueFunction",
+    "Watch",
+    "drive",
+    "drive_all",
+]

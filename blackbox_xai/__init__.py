@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from blackbox_xai.adapters import load_model as load_model
     from blackbox_xai.adapters.estimator import SklearnModel as SklearnModel
     from blackbox_xai.adapters.function import CallableModel as CallableModel
+    from blackbox_xai.adapters.http import CustomJson as CustomJson
+    from blackbox_xai.adapters.http import HttpModel as HttpModel
+    from blackbox_xai.adapters.http import Secret as Secret
     from blackbox_xai.adapters.onnx import OnnxModel as OnnxModel
     from blackbox_xai.adapters.recorded import RecordedModel as RecordedModel
     from blackbox_xai.adapters.tuning import Tuning as Tuning
@@ -55,9 +58,15 @@ if TYPE_CHECKING:
     from blackbox_xai.explainers.shapley.classic import LeverageShapley as LeverageShapley
     from blackbox_xai.explainers.shapley.classic import PermutationShapley as PermutationShapley
     from blackbox_xai.explainers.shapley.engine import Shapley as Shapley
+    from blackbox_xai.explainers.shapley.interactions import Interactions as Interactions
+    from blackbox_xai.explainers.shapley.interactions import (
+        ShapleyInteractions as ShapleyInteractions,
+    )
+    from blackbox_xai.explainers.shapley.owen import OwenShapley as OwenShapley
     from blackbox_xai.explainers.short import explain as explain
     from blackbox_xai.explainers.superpixel_gp import SuperpixelGP as SuperpixelGP
     from blackbox_xai.ledger import Ledger as Ledger
+    from blackbox_xai.maskers.conditional import ConditionalMasker as ConditionalMasker
     from blackbox_xai.maskers.defaults import default_masker as default_masker
     from blackbox_xai.maskers.fills import BlurFill as BlurFill
     from blackbox_xai.maskers.fills import ColourFill as ColourFill
@@ -107,6 +116,8 @@ _HOME = {
     "check": "blackbox_xai.evaluation.gates",
     "ClassicalMDS": "blackbox_xai.projection",
     "ColourFill": "blackbox_xai.maskers.fills",
+    "ConditionalMasker": "blackbox_xai.maskers.conditional",
+    "CustomJson": "blackbox_xai.adapters.http",
     "default_masker": "blackbox_xai.maskers.defaults",
     "DrawnFill": "blackbox_xai.maskers.fills",
     "EnsembleDetector": "blackbox_xai.ood.ensemble",
@@ -121,10 +132,12 @@ _HOME = {
     "Grid": "blackbox_xai.maskers.segments",
     "group_influence": "blackbox_xai.exemplars",
     "GroupInfluence": "blackbox_xai.exemplars",
+    "HttpModel": "blackbox_xai.adapters.http",
     "ImageFill": "blackbox_xai.maskers.fills",
     "ImageMasker": "blackbox_xai.maskers.image",
     "InputError": "blackbox_xai.errors",
     "IntegratedGradients": "blackbox_xai.explainers.gradients",
+    "Interactions": "blackbox_xai.explainers.shapley.interactions",
     "Interrupted": "blackbox_xai.errors",
     "k_medoids": "blackbox_xai.exemplars",
     "KernelShap": "blackbox_xai.explainers.shapley.classic",
@@ -150,6 +163,7 @@ _HOME = {
     "OnnxModel": "blackbox_xai.adapters.onnx",
     "ood_metrics": "blackbox_xai.ood.metrics",
     "OODDetector": "blackbox_xai.ood.detector",
+    "OwenShapley": "blackbox_xai.explainers.shapley.owen",
     "PCAProjection": "blackbox_xai.projection",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
     "pixel_faithfulness": "blackbox_xai.evaluation.pixels",
@@ -163,7 +177,9 @@ _HOME = {
     "reliability": "blackbox_xai.calibration.reliability",
     "Rise": "blackbox_xai.explainers.rise",
     "sanity": "blackbox_xai.evaluation.sanity",
+    "Secret": "blackbox_xai.adapters.http",
     "Shapley": "blackbox_xai.explainers.shapley.engine",
+    "ShapleyInteractions": "blackbox_xai.explainers.shapley.interactions",
     "share_unlike": "blackbox_xai.ood.gate",
     "SklearnModel": "blackbox_xai.adapters.estimator",
     "Slic": "blackbox_xai.maskers.segments",

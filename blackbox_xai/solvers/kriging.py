@@ -17,7 +17,7 @@ from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.solvers.shapley import paired_map
 
-__all__ = ["OddMap", "chain_map", "exact_map", "odd_map"]
+__all__ = ["OddMap", "chain_map", "exact_map", "leave_one_out_map", "odd_map"]
 
 _MAX_NODES = 24
 
@@ -76,15 +76,34 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
     end = _sinh_kernel(everything, theta)[1][0]
     kernel -= np.outer(reach, reach) / end  # the nonlinear part is 0 with everything kept
     gain -= np.outer(reach, _shapley_of_kernel(everything, theta)[0]) / end
-    inverse = np.linalg.inv(kernel / end + noise * np.eye(n_pairs))
     axes = _contrasts(n)
-    linear = signs @ axes / 2
-    seen = linear.T @ inverse
-    coef = np.linalg.solve(seen @ linear, seen)
-    precision = inverse - seen.T @ coef
+    covariance = kernel / end + noise * np.eye(n_pairs)
+    coef, precision = leave_one_out_map(covariance, signs @ axes / 2)
     left_over = noise * n_pairs / n_all_pairs(n) * paired_map(design)[0]
     weights = axes @ coef + (gain.T / end + left_over) @ precision
     return OddMap(design, weights, precision)
+
+
+def leave_one_out_map(
+    covariance: FloatArray, basis: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the generalised least-squares map onto a basis, and the precision of what is left.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (p, p)
+    basis : ndarray of shape (p, q)
+
+    Returns
+    -------
+    coef : ndarray of shape (q, p)
+    precision : ndarray of shape (p, p)
+        Inverse covariance with the basis projected out.
+    """
+    inverse = np.linalg.inv(covariance)
+    seen = basis.T @ inverse
+    coef = np.linalg.solve(seen @ basis, seen)
+    return coef, inverse - seen.T @ coef
 
 
 def chain_map(n: int) -> OddMap:

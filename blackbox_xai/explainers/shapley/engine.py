@@ -17,7 +17,7 @@ from blackbox_xai.protocols import FloatArray, Masker
 from blackbox_xai.results import Attribution, Explanation
 from blackbox_xai.values import Link, Query, Steps, ValueFunction
 
-__all__ = ["Shapley"]
+__all__ = ["Shapley", "any_link"]
 
 _LOGIT_EDGE = 1e-7
 _LARGE_ROW = 1 << 16  # bytes; a model takes longer to read such a row than a fit takes for it
@@ -29,6 +29,14 @@ def logit(scores: FloatArray) -> FloatArray:
     """Log-odds of probabilities, those nearer than 1e-7 to 0 or 1 taken for that."""
     p = np.clip(scores, _LOGIT_EDGE, 1 - _LOGIT_EDGE)
     return np.log(p) - np.log1p(-p)
+
+
+def any_link(link: Any) -> Link | None:
+    """Return the function that a setting names, or None for the identity."""
+    if callable(link):
+        function: Link = link
+        return function
+    return logit if link == "logit" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,15 +149,7 @@ class Shapley(LocalExplainer):
         return self.budget
 
     def _link(self) -> Link | None:
-        if self.link == "identity" or self.link_after_mean:
-            return None
-        return self._any_link()
-
-    def _any_link(self) -> Link:
-        if callable(self.link):
-            link: Link = self.link
-            return link
-        return logit if self.link == "logit" else np.asarray
+        return None if self.link_after_mean else any_link(self.link)
 
     def _known(self, r: int, k: int) -> FloatArray:
         """Return the scores ``(r, k)`` with everything hidden, NaN where not known yet."""
@@ -163,7 +163,7 @@ class Shapley(LocalExplainer):
             self.accuracy == "auto" and v.masked.row_bytes >= _LARGE_ROW
         )
         if self.link_after_mean:
-            return (yield from grid_round(v, self._any_link(), rows, full, fit=fit, rng=rng))
+            return (yield from grid_round(v, any_link(self.link) or np.asarray, rows, full, fit=fit, rng=rng))
         hidden = self._known(v.n_fills, len(full))
         found: list[tuple[int, Round]] = []
         plan = None

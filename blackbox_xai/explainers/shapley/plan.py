@@ -11,7 +11,7 @@ from blackbox_xai.coalitions.shapley import round_sum, water_fill
 from blackbox_xai.errors import BudgetError
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
-__all__ = ["MIN_REGRESSION", "Plan", "default_rows", "describe_plan", "make_plan"]
+__all__ = ["MIN_REGRESSION", "Plan", "chain_plan", "default_rows", "describe_plan", "make_plan"]
 
 MAX_PAIRS = 1024  # of one design; a map of more costs more time than it saves rows
 MAX_EXACT = 15  # features of a game that is enumerated
@@ -79,9 +79,7 @@ def default_rows(varies: BoolArray) -> int:
     return 2 + max(_DEFAULT_COALITIONS, fills * (1 + 10 * n))
 
 
-def make_plan(
-    varies: BoolArray, weights: FloatArray, rows: int, rng: np.random.Generator
-) -> Plan:
+def make_plan(varies: BoolArray, weights: FloatArray, rows: int, rng: np.random.Generator) -> Plan:
     """Return what ``rows`` model rows buy, the full coalition not counted.
 
     Raises
@@ -95,8 +93,39 @@ def make_plan(
     n_pairs = _spread(whole, (rows - len(active)) / 2)
     enough = np.minimum(n_varying[active] - 1, whole)
     if (n_pairs >= enough).all() and rows >= len(active):
-        return _all_fills(active, weights, n_varying, n_pairs, whole)
+        mixed = rng.permutation(len(active))  # so that any first few stand for all
+        return _all_fills(active[mixed], weights, n_varying, n_pairs[mixed], whole[mixed])
     return _some_fills(active, weights, n_varying, rows, rng)
+
+
+def chain_plan(
+    varies: BoolArray, weights: FloatArray, rows: int, rng: np.random.Generator
+) -> Plan:
+    """Return how many chains ``rows`` model rows buy, the same number for every fill.
+
+    Raises
+    ------
+    BudgetError
+        When they do not suffice for one chain each of two fills.
+    """
+    n_varying = varies.sum(axis=1)
+    active = np.flatnonzero(n_varying > 0)
+    n = n_varying[active]
+    price = int(2 * (n - 1).sum())
+    repeats = (rows - len(active)) // price if price else 1
+    if repeats < 1 or rows < len(active):
+        return _some_fills(active, weights, n_varying, rows, rng)
+    order = np.repeat(np.argsort(n, kind="stable"), repeats)
+    return Plan(
+        fills=active[order],
+        share=weights[active[order]] / repeats,
+        chance=np.ones(len(order)),
+        n_pairs=n[order] - 1,
+        n_varying=n[order],
+        base_fills=active,
+        rows=price * repeats + len(active),
+        repeats=int(repeats),
+    )
 
 
 def _all_pairs(n_varying: IntArray) -> FloatArray:
@@ -135,7 +164,7 @@ def _all_fills(
         chance=np.ones(len(index)),
         n_pairs=pairs,
         n_varying=n[index],
-        base_fills=active,
+        base_fills=np.sort(active),
         rows=int(2 * pairs.sum() + len(active)),
     )
 

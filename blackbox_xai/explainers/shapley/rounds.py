@@ -21,9 +21,10 @@ __all__ = ["Orders", "Round", "any_order", "run_round", "shared_map", "solve_pai
 
 Orders = Callable[[BoolArray, np.random.Generator], IntArray]
 
-_QUERY_BYTES = 1 << 21  # coalitions held at a time
-_BLOCK_ROWS = 1 << 14
-_RESIDUAL_WORK = 1 << 25  # multiplications for the standard errors of one block
+_QUERY_BYTES = 1 << 19  # coalitions of one input held at a time
+_BLOCK_ROWS = 1 << 15
+_RESIDUAL_WORK = 1 << 24  # multiplications for the standard errors of equal designs
+_RESIDUAL_FILLS = 24  # fills that they come from at least
 _MAX_FITTED = 300  # features
 _MIN_FITTED = 3  # pairs for each feature
 _SCALE, _NOISE = 0.25, 0.01  # of the kernel; see docs/shapley.md
@@ -74,24 +75,41 @@ class _Block:
 
     def kept(self) -> BoolArray:
         half = self.odd_map.design.half
-        always = np.ones((len(half), 1), dtype=bool)
-        both = np.concatenate([np.hstack([half, always]), np.hstack([~half, always])])
-        return both[:, self.place].reshape(-1, self.place.shape[1])
+        p, d = len(half), self.place.shape[1]
+        always = np.hstack([half, np.ones((p, 1), dtype=bool)])
+        rows = np.empty((2, p, len(self.fills), d), dtype=bool)
+        places = self.place.ravel()
+        np.take(always, places, axis=1, out=rows[0].reshape(p, -1), mode="clip")
+        np.logical_not(rows[0], out=rows[1])
+        still = self.place == half.shape[1]
+        if still.any():
+            rows[1] |= still
+        return rows.reshape(-1, d)
 
     def row_fills(self) -> IntArray:
         return np.tile(self.fills, 2 * len(self.odd_map.design.half))
+
+
+@dataclass
+class _Spread:
+    """Variances of fills with equal designs: their sum, how many, and their squared shares."""
+
+    total: FloatArray | float = 0.0
+    fills: int = 0
+    share: float = 0.0
 
 
 class _Sums:
     """Running sums over fills: all that is kept of a round."""
 
     def __init__(
-        self, d: int, full: FloatArray, hidden: FloatArray, fit: bool, repeats: int
+        self, d: int, full: FloatArray, hidden: FloatArray, plan: Plan, *, fit: bool
     ) -> None:
         shape = (d, len(full))
         self.full, self.hidden = full, hidden
-        self.fit, self.repeats = fit, repeats
-        self.values, self.within = np.zeros(shape), np.zeros(shape)
+        self.fit, self.repeats = fit, plan.repeats
+        self.values = np.zeros(shape)
+        self.groups: dict[tuple[int, int], _Spread] = {}
         self.square, self.cross = np.zeros(shape), np.zeros(shape)
 
     def take(self, piece: _Hidden | _Block, scores: FloatArray) -> None:
@@ -100,16 +118,23 @@ class _Sums:
             self.hidden[piece.fills] = scores
             return
         total = self.full - self.hidden[piece.fills]
-        values, variance = _solve(piece, scores, total, self.fit)
-        if variance is None and self.repeats > 1:
+        group = self.groups.setdefault(piece.odd_map.design.half.shape, _Spread())
+        values, variance = _solve(piece, scores, total, fit=self.fit, seen=group.fills)
+        if piece.odd_map.precision is None and self.repeats > 1:
             shape = (-1, self.repeats, *values.shape[1:])
-            variance = values.reshape(shape).var(axis=1, ddof=1).mean(axis=0)
+            variance = values.reshape(shape).var(axis=1, ddof=1)
         share = piece.share
         self.values += np.tensordot(share, values, 1)
         self.square += np.tensordot(share, values**2, 1)
         self.cross += np.tensordot(share, values * total[:, None], 1)
-        if variance is not None:
-            self.within += float(share**2 @ piece.chance) * variance
+        group.share += float(share**2 @ piece.chance)
+        group.total = group.total + variance.sum(axis=0)
+        group.fills += len(variance)
+
+    def within(self) -> FloatArray:
+        """Variance of the values of the fills, ``(d, k)``."""
+        parts = [g.share / g.fills * g.total for g in self.groups.values() if g.fills]
+        return np.sum([np.zeros_like(self.values), *parts], axis=0)
 
 
 def run_round(
@@ -142,7 +167,7 @@ def run_round(
     orders : callable, optional
         Draws the orders of features, from ``varies`` of some fills and the generator. None: any.
     """
-    sums = _Sums(v.n_features, full, hidden, fit, plan.repeats)
+    sums = _Sums(v.n_features, full, hidden, plan, fit=fit)
     varies = np.asarray(v.masked.varies)
     new = plan.base_fills[np.isnan(hidden[plan.base_fills]).any(axis=1)]
 
@@ -163,18 +188,19 @@ def _score(
     batch = v.model.rows_per_batch(v.masked.row_bytes)
     size = max(_QUERY_BYTES // v.n_features // batch, 1) * batch
     waiting: deque[tuple[_Hidden | _Block, int]] = deque()
-    kept, fills = np.zeros((0, v.n_features), dtype=bool), np.zeros(0, dtype=np.intp)
-    scores: FloatArray | None = None
+    parts: list[tuple[BoolArray, IntArray]] = []
+    n_rows, scores = 0, np.zeros((0, 0))
     for piece in chain(pieces, [None]):
         if piece is not None:
-            more = piece.kept()
-            kept = np.concatenate([kept, more]) if len(kept) else more
-            fills = np.concatenate([fills, piece.row_fills()])
-            waiting.append((piece, len(more)))
-        while len(kept) >= size or (piece is None and len(kept)):
+            parts.append((piece.kept(), piece.row_fills()))
+            n_rows += len(parts[-1][1])
+            waiting.append((piece, len(parts[-1][1])))
+        while n_rows >= size or (piece is None and n_rows):
+            kept = np.concatenate([part for part, _ in parts])
+            fills = np.concatenate([part for _, part in parts])
             fresh = yield Query(kept[:size], fills[:size])
-            kept, fills = kept[size:], fills[size:]
-            scores = fresh if scores is None else np.concatenate([scores, fresh])
+            parts, n_rows = [(kept[size:], fills[size:])], max(n_rows - size, 0)
+            scores = np.concatenate([scores, fresh]) if len(scores) else fresh
             while waiting and waiting[0][1] <= len(scores):
                 done, n = waiting.popleft()
                 take(done, scores[:n])
@@ -214,7 +240,9 @@ def shared_map(n: int, n_pairs: int, seed: int) -> OddMap:
     """Return the design of ``n_pairs`` pairs of ``n`` features, and what makes values of it."""
     if n == 1:  # the whole total is its own
         empty = np.zeros(0)
-        return OddMap(PairDesign(np.zeros((0, 1), dtype=bool), empty, empty), np.zeros((1, 0)), None)
+        return OddMap(
+            PairDesign(np.zeros((0, 1), dtype=bool), empty, empty), np.zeros((1, 0)), None
+        )
     if n_pairs == n - 1 and n_pairs < n_all_pairs(n):
         return chain_map(n)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n, n_pairs)))
@@ -249,20 +277,21 @@ def refined_map(iso: OddMap, odd: FloatArray, each: FloatArray) -> OddMap:
 
 
 def _solve(
-    block: _Block, scores: FloatArray, total: FloatArray, fit: bool
-) -> tuple[FloatArray, FloatArray | None]:
-    """Return values ``(f, d, k)`` of the fills and the mean of their variances ``(d, k)``."""
-    odd_map, (f, d), k = block.odd_map, block.place.shape, total.shape[1]
-    p, n = odd_map.design.half.shape
+    block: _Block, scores: FloatArray, total: FloatArray, *, fit: bool, seen: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return values ``(f, d, k)`` of the fills and variances ``(g, d, k)`` of the first ``g``.
+
+    Where designs are large, variances come from some of the fills; ``seen`` have theirs already.
+    """
+    odd_map, (f, _), k = block.odd_map, block.place.shape, total.shape[1]
+    p = len(odd_map.design.half)
+    wanted = max(_RESIDUAL_WORK // (p * p * k + 1), _RESIDUAL_FILLS)
     odd = np.subtract(*scores.reshape(2, p, f * k)) / 2
-    every = -(-f // max(_RESIDUAL_WORK // (p * p * k + 1), 8))
     beyond, variance = _solve_all(
-        odd_map, odd.reshape(p, f, k), total, fit=fit and f == 1, every=every
+        odd_map, odd.reshape(p, f, k), total, fit=fit and f == 1, some=max(wanted - seen, 0)
     )
-    values = _to_features(beyond, block.place)
-    if odd_map.precision is None:
-        return values, None
-    return values, _to_features(variance, block.place[::every]).mean(axis=0)
+    some = variance.shape[1]
+    return _to_features(beyond, block.place), _to_features(variance, block.place[:some])
 
 
 def solve_pairs(
@@ -279,14 +308,14 @@ def solve_pairs(
     fit : bool
         Fit the kernel to the scores.
     """
-    values, variance = _solve_all(odd_map, odd[:, None].copy(), total[None], fit=fit, every=1)
+    values, variance = _solve_all(odd_map, odd[:, None].copy(), total[None], fit=fit, some=1)
     return values[:, 0], variance[:, 0]
 
 
 def _solve_all(
-    odd_map: OddMap, odd: FloatArray, total: FloatArray, *, fit: bool, every: int
+    odd_map: OddMap, odd: FloatArray, total: FloatArray, *, fit: bool, some: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return values ``(n, f, k)``, and the variances of every so many, from ``(p, f, k)``."""
+    """Return values ``(n, f, k)``, and the variances of the first ``some``, from ``(p, f, k)``."""
     (p, f, k), half = odd.shape, odd_map.design.half
     n = half.shape[1]
     each = total / n
@@ -294,8 +323,8 @@ def _solve_all(
     if fit and odd_map.precision is not None:
         odd_map = refined_map(odd_map, odd[:, 0], each[0])
     values = (odd_map.weights @ odd.reshape(p, f * k)).reshape(n, f, k) + each
-    chosen = odd[:, ::every]
-    if odd_map.precision is None:
+    chosen = odd[:, :some]
+    if odd_map.precision is None or chosen.size == 0:
         return values, np.zeros((n, *chosen.shape[1:]))
     left_out = odd_map.precision @ chosen.reshape(p, -1)
     left_out /= np.diag(odd_map.precision)[:, None]
@@ -315,12 +344,12 @@ def _to_features(by_place: FloatArray, place: IntArray) -> FloatArray:
 def _close(sums: _Sums, plan: Plan, fill_weights: FloatArray) -> Round:
     """Return the values of a round, and how far they may be off."""
     if len(plan.fills) == 0:
-        return Round(sums.values, sums.within, sums.full.copy())
+        return Round(sums.values, sums.within(), sums.full.copy())
     share, total = plan.share, sums.full - sums.hidden[plan.fills]
     n = len(share)
     weight = share.sum()
     sample = share @ total
-    beta, variance = np.zeros_like(sums.values), sums.within
+    beta, variance = np.zeros_like(sums.values), sums.within()
     sampled = float(plan.chance.min()) < 1
     chains = plan.repeats == 1 and plan.has_chains
     if sampled or chains:

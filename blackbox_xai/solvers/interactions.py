@@ -1,0 +1,111 @@
+"""Pairwise Shapley interactions from scores of coalitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+
+from blackbox_xai.coalitions.shapley import PairDesign
+from blackbox_xai.protocols import FloatArray
+from blackbox_xai.solvers.kriging import leave_one_out_map
+
+__all__ = ["EvenMap", "even_map", "exact_interactions", "pairs_needed"]
+
+
+@dataclass(frozen=True, eq=False)
+class EvenMap:
+    """How the even parts of a design's scores become interactions.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n * (n - 1) / 2, p)
+        Interactions in the order of ``np.triu_indices(n, 1)``.
+    precision : ndarray of shape (p, p)
+        ``precision @ even / diag(precision)`` are the leave-one-out residuals.
+    """
+
+    weights: FloatArray
+    precision: FloatArray
+
+
+def pairs_needed(n: int) -> int:
+    """Return the pairs of coalitions below which interactions are not estimated."""
+    return int(np.ceil(1.5 * (comb(n, 2) + 1)))
+
+
+def exact_interactions(scores: FloatArray) -> FloatArray:
+    """Shapley interaction index ``(n, n, k)``, from the scores ``(2**n, k)`` of all coalitions.
+
+    Row ``i`` of ``scores`` belongs to the coalition of the bits set in ``i``; the diagonal is 0.
+
+    References
+    ----------
+    Grabisch & Roubens (1999), An Axiomatic Approach to the Concept of Interaction among Players
+    in Cooperative Games, definition 2.
+
+    Examples
+    --------
+    >>> game = np.array([0.0, 0, 0, 1])[:, None]  # both or nothing
+    >>> exact_interactions(game)[:, :, 0]
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    n, k = len(scores).bit_length() - 1, scores.shape[1]
+    kept = (np.arange(len(scores))[:, None] >> np.arange(n) & 1).astype(bool)
+    size = kept.sum(axis=1)
+    found = np.zeros((n, n, k))
+    if n < 2:
+        return found
+    weight = np.array([1 / ((n - 1) * comb(n - 2, s)) for s in range(n - 1)])
+    for i in range(n):
+        for j in range(i + 1, n):
+            without = np.flatnonzero(~kept[:, i] & ~kept[:, j])
+            a, b = 1 << i, 1 << j
+            change = scores[without + a + b] - scores[without + a] - scores[without + b]
+            change = change + scores[without]
+            found[i, j] = found[j, i] = weight[size[without]] @ change
+    return found
+
+
+def even_map(design: PairDesign, scale: float, noise: float) -> EvenMap:
+    """Return the kriging map from even parts of scores to Shapley interaction indices.
+
+    The even part of a game is taken for a constant, all products of two features, and a draw of
+    a Gaussian process with kernel ``cosh(scale * sum_j s_j s'_j)``; the first two have flat
+    priors, so games without interactions of more than three come out exactly.
+
+    Parameters
+    ----------
+    design : PairDesign
+    scale : float
+    noise : float
+        Variance of what the kernel does not explain, in units of the kernel at one coalition.
+    """
+    signs = np.where(design.half, 1.0, -1.0)
+    p, n = signs.shape
+    rows, columns = np.triu_indices(n, 1)
+    products = np.hstack([np.ones((p, 1)), signs[:, rows] * signs[:, columns]])
+    shift = n * np.log(np.cosh(scale))
+    exponent = scale * signs @ signs.T
+    kernel = (np.exp(exponent - shift) + np.exp(-exponent - shift)) / 2
+    top = np.cosh(scale * n) / np.exp(shift)
+    coef, precision = leave_one_out_map(kernel / top + noise * np.eye(p), products)
+    gain = _interactions_of_kernel(signs, scale)
+    return EvenMap(4 * coef[1:] + gain / top @ precision, precision)
+
+
+def _interactions_of_kernel(signs: FloatArray, scale: float) -> FloatArray:
+    """Shapley interaction indices ``(pairs, p)`` of the games ``S -> kernel(S, coalition)``."""
+    n = signs.shape[1]
+    rows, columns = np.triu_indices(n, 1)
+    nodes, weights = np.polynomial.legendre.leggauss(n // 2 + 1)
+    tilt = np.tanh(scale)
+    gain = np.zeros((len(rows), len(signs)))
+    for node, weight in zip(nodes, weights, strict=True):
+        factor = 1 + node * tilt * signs
+        each = signs / factor
+        product = np.exp(np.log(factor).sum(axis=1))
+        gain += 2 * weight * tilt**2 * (product[:, None] * each[:, rows] * each[:, columns]).T
+    return gain

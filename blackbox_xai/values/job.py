@@ -102,8 +102,8 @@ class Job:
             if whole:
                 masked.write(batch, at, chosen, None)
             else:
-                fills = np.arange(fill, fill + rows)
-                masked.write(batch, at, np.repeat(chosen, rows, axis=0), fills)
+                copies: BoolArray | FloatArray = chosen[np.zeros(rows, np.intp)]
+                masked.write(batch, at, copies, np.arange(fill, fill + rows))
             at, start = at + rows, start + rows
 
     def take(self, scores: FloatArray) -> None:

@@ -119,7 +119,7 @@ def _numeric(cells: NDArray[Any], column: ColumnName, *, missing: bool) -> NDArr
         if isinstance(value, numbers.Integral | np.bool_):
             continue
         whole = False
-        if value is None and missing:
+        if missing and (value is None or type(value).__name__ == "NAType"):
             values[i] = np.nan
         elif isinstance(value, str) or not isinstance(value, numbers.Real):
             raise _cell_error(flat, i, column, "a number", hint)

@@ -269,6 +269,8 @@ def test_the_predict_of_a_classifier_is_refused_even_when_its_labels_are_floats(
     fitted = LogisticRegression().fit(X, (X[:, 0] > 0).astype(float))
     with pytest.raises(AnswerError, match=r"look like class labels\. Pass the fitted classifier"):
         bx.as_model(fitted.predict).predict(X)
+    meant = bx.as_model(fitted.predict, scale="value")
+    np.testing.assert_array_equal(meant.predict(X)[:, 0], fitted.predict(X))
     model = bx.as_model(fitted.predict_proba)
     assert (model.scale, model.output_names) == ("probability", ("0.0", "1.0"))
     np.testing.assert_array_equal(model.predict(X), fitted.predict_proba(X))

@@ -228,7 +228,7 @@ Numbers up to 3.4e+38 fit.
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the model; its session is built when it is used first."""
-        self.__dict__.update(state)
+        vars(self).update(state)
 
 
 _NO_COPY = (

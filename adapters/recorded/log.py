@@ -97,7 +97,7 @@ class PredictionLog:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Open the file when it is needed."""
-        self.__dict__.update(state)
+        vars(self).update(state)
         self._lock = threading.RLock()
         self._owner = 0
         self._connection = None
@@ -196,7 +196,7 @@ def _make_private(path: Path) -> None:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     handle = os.open(path, flags, 0o600)
     try:
-        if stat.S_IMODE(os.fstat(handle).st_mode) != 0o600:
+        if hasattr(os, "fchmod") and stat.S_IMODE(os.fstat(handle).st_mode) != 0o600:
             os.fchmod(handle, 0o600)
     finally:
         os.close(handle)

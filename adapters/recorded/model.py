@@ -282,7 +282,7 @@ class RecordedModel(Adapter):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start with an empty memory."""
-        self.__dict__.update(state)
+        vars(self).update(state)
         self._start()
 
 

@@ -61,6 +61,7 @@ bench-%: test-env  ## run the benchmarks of one area, as in bench-shapley
 	  echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
 
 test-servers: test-env  ## run the tests that need real model servers
+	@$(BIN)/python tests/servers/install.py
 	@$(BIN)/pytest -m servers tests $(ARGS)
 
 constraints:  ## pin the newest versions of all dependencies again

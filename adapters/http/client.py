@@ -9,7 +9,8 @@ import time
 from blackbox_xai.adapters.http.asker import Asker
 from blackbox_xai.adapters.http.codecs.base import Codec
 from blackbox_xai.adapters.http.faults import Answer, Fault, Reply, Verdict
-from blackbox_xai.adapters.http.limits import BatchSize, Gate, Limits, Meter
+from blackbox_xai.adapters.http.gate import BatchSize, Gate
+from blackbox_xai.adapters.http.limits import Limits, Meter
 from blackbox_xai.adapters.http.retry import RetryBudget, classify
 from blackbox_xai.adapters.http.rows import Rows
 from blackbox_xai.adapters.http.validate import Checker
@@ -98,7 +99,7 @@ class Client:
             raise Fault(Verdict.STOP, str(error), error=BudgetError) from None
 
     def _decode(self, reply: Reply, n: int, tag: str) -> Answer:
-        fault = classify(reply, n, self.where, self.asker.secrets())
+        fault = classify(reply, self.where, self.asker.secrets())
         if fault is not None:
             raise fault
         return self.codec.decode(reply, n, tag)

@@ -63,7 +63,9 @@ def discover(get: Get, path: str, protocol: str | Codec | None) -> Found:
         name = protocol or _by_path(path)
         if name is None:
             name, path = _by_asking(get, path)
-        return _DETAILS.get(name, _plain)(get, path, name)
+        if name not in _DETAILS:
+            return Found(PROTOCOLS[name], path, facts={"protocol": name})
+        return _DETAILS[name](get, path)
     except Fault as fault:
         raise LoadError(f"{fault.reason.rstrip('.')}. Is the server running?") from None
 
@@ -93,8 +95,7 @@ def _by_asking(get: Get, path: str) -> tuple[str, str]:
     root = path.rstrip("/")
     models = _models(get, root)
     if models is not None:
-        name = _only(models, root)
-        return name
+        return _only(models, root)
     if _text(get(root + "/version")).strip().count(".") == 2 and get(root + "/ping") is not None:
         return "mlflow", path
     raise InputError(
@@ -133,11 +134,7 @@ def _only(models: tuple[str, list[str]], root: str) -> tuple[str, str]:
     )
 
 
-def _plain(get: Get, path: str, name: str) -> Found:
-    return Found(PROTOCOLS[name], path, facts={"protocol": name})
-
-
-def _v2(get: Get, path: str, name: str) -> Found:
+def _v2(get: Get, path: str) -> Found:
     base = path.removesuffix("/").removesuffix("/infer")
     match = _V2.match(path)
     root = match["root"] if match else ""
@@ -166,7 +163,7 @@ def _v2(get: Get, path: str, name: str) -> Found:
     return Found(codec, base, most if isinstance(most, int) and most > 0 else None, facts)
 
 
-def _tei(get: Get, path: str, name: str) -> Found:
+def _tei(get: Get, path: str) -> Found:
     info = _json(get("/info"))
     info = info if isinstance(info, dict) else {}
     kind = info.get("model_type")
@@ -185,7 +182,7 @@ def _tei(get: Get, path: str, name: str) -> Found:
     )
 
 
-def _bentoml(get: Get, path: str, name: str) -> Found:
+def _bentoml(get: Get, path: str) -> Found:
     """Find the route and the name of its argument in the server's schema."""
     schema = _json(get("/schema.json"))
     routes = schema.get("routes") if isinstance(schema, dict) else None
@@ -207,14 +204,14 @@ def _bentoml(get: Get, path: str, name: str) -> Found:
     return Found(codec, routes[0]["route"], facts=facts)
 
 
-def _v1(get: Get, path: str, name: str) -> Found:
+def _v1(get: Get, path: str) -> Found:
     base = path.removesuffix("/").removesuffix(":predict")
     status = _json(get(base))
     facts = {"protocol": "v1", "model": status if isinstance(status, dict) else None}
     return Found(PROTOCOLS["v1"], base, facts=facts)
 
 
-_DETAILS: dict[str, Callable[[Get, str, str], Found]] = {
+_DETAILS: dict[str, Callable[[Get, str], Found]] = {
     "v2": _v2,
     "v1": _v1,
     "tei": _tei,

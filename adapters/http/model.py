@@ -203,7 +203,7 @@ class HttpModel(Adapter):
         self._learn(client, rows)
         return run.ledger + before
 
-    def rows_per_batch(self, row_bytes: int) -> int:
+    def rows_per_batch(self, row_bytes: int) -> int:  # noqa: ARG002  # bytes count once encoded
         """Return the largest batch that is sent, in rows."""
         return self.batch_size or BATCH_ROWS
 

@@ -25,7 +25,8 @@ _LOADING_SECONDS = 0.5
 class Next:
     """The decision: send again in so many seconds, split, mark rows as bad, or end the run.
 
-    ``free`` repeats are not counted, since the server asked for them; ``lone`` sends the first row alone, to see whether the server scores anything at all.
+    ``free`` repeats are not counted, since the server asked for them; ``lone`` sends the first row
+    alone, to see whether the server scores anything at all.
     """
 
     again: float | None = None

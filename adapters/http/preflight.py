@@ -76,8 +76,8 @@ class Preflight:
             self._together(client, rows, picks)
         return self._ledger
 
-    def _ask(self, client: Client, rows: Rows) -> FloatArray:
-        run = Run(client, rows)
+    def _ask(self, client: Client, rows: Rows, *, lone: bool = False) -> FloatArray:
+        run = Run(client, rows, lone=lone)
         try:
             parts = sorted(run.answers(), key=lambda part: part[0])
         finally:
@@ -90,13 +90,15 @@ class Preflight:
         try:
             once = self._ask(client, first)
         except PredictError as error:
-            if isinstance(error, AnswerError) or len(picks) < 2:
-                raise _hopeless(error, rows, picks[:1]) from None
+            if isinstance(error, AnswerError):
+                raise
+            if len(picks) < 2:
+                raise _hopeless(error, client, rows, picks[:1]) from None
             first = rows.cut(picks[1], picks[1] + 1)
             try:
-                once = self._ask(client, first)
+                once = self._ask(client, first, lone=True)
             except PredictError as second:
-                raise _hopeless(second, rows, picks[:2]) from None
+                raise _hopeless(second, client, rows, picks[:2]) from None
         again = self._ask(client, first)
         self.spread = float(np.abs(once - again).max())
         self.deterministic = close(once, again)
@@ -149,11 +151,13 @@ def _distinct(rows: Rows, most: int) -> list[int]:
     return list(seen.values())
 
 
-def _hopeless(error: PredictError, rows: Rows, tried: list[int]) -> PredictError:
-    width = "" if rows.width is None else f" Check that it takes rows of {rows.width} columns."
+def _hopeless(error: PredictError, client: Client, rows: Rows, tried: list[int]) -> PredictError:
+    """Return the error of a model that answers nothing, with a guess at the cause."""
+    hint = "" if rows.width is None else f" Check that it takes rows of {rows.width} columns."
+    if rows.names is None and rows.width is not None and client.codec.named:
+        hint += " If it wants columns by name, pass columns=[...] or data frames."
     message = str(error).removesuffix("The other rows answered are in the error's partial.")
+    went = " and row ".join(map(str, tried))
     return type(error)(
-        f"Nothing was answered when row {' and row '.join(map(str, tried))} went alone: "
-        f"{message.strip()}{width}",
-        tried,
+        f"Nothing was answered when row {went} went alone: {message.strip()}{hint}", tried
     )

@@ -19,15 +19,19 @@ __all__ = ["RetryBudget", "backoff", "classify", "retry_after"]
 _BASE_SECONDS = 0.1
 _CAP_SECONDS = 10.0
 _HEAD = 200
+_READ = 1 << 16
 _BUSY = frozenset({408, 425, 429, 502, 503, 504})
 _THROTTLED = frozenset({429, 503})
 _REFUSED = frozenset({401, 403})
-_QUOTA = re.compile(r"insufficient[_ ]quota|quota (?:is |has been )?(?:exceeded|exhausted)", re.I)
-_THROTTLING = re.compile(r"Throttling(?:Exception)?|TooManyRequests", re.I)
+_QUOTA = re.compile(
+    r"insufficient[_ ]quota|quota (?:is |has been )?(?:exceeded|exhausted)", re.IGNORECASE
+)
+_THROTTLING = re.compile(r"Throttling(?:Exception)?|TooManyRequests", re.IGNORECASE)
+_ECHO = re.compile(r"data '.*?'(?=[.\s]|$)", re.DOTALL)
 _BATCH = re.compile(
     r"batch[-_ ]?size|max(?:imum)?[-_ ](?:client[-_ ])?batch|batch (?:is )?too (?:large|big)"
     r"|too many (?:rows|instances|inputs)",
-    re.I,
+    re.IGNORECASE,
 )
 
 
@@ -74,8 +78,8 @@ def _number(text: str) -> float | None:
     return number if 0 <= number < 1e9 else None
 
 
-def classify(reply: Reply, n: int, where: str, secrets: tuple[str | None, ...]) -> Fault | None:
-    """Return what is wrong with a reply to ``n`` rows going by its status, or None for 200."""
+def classify(reply: Reply, where: str, secrets: tuple[str | None, ...]) -> Fault | None:
+    """Return what is wrong with a reply going by its status, or None for 200."""
     status = reply.status
     if status == 200:
         return None
@@ -122,10 +126,13 @@ def _stop(reason: str, error: type[BlackboxError], status: int) -> Fault:
 
 def _head(reply: Reply) -> str:
     """Return the start of what the server says went wrong, on one line."""
-    text = reply.body[: 8 * _HEAD].decode("utf-8", "replace")
-    if len(reply.body) <= 8 * _HEAD and text.lstrip().startswith("{"):
+    text = reply.body[:_READ].decode("utf-8", "replace")
+    if len(reply.body) <= _READ and text.lstrip().startswith("{"):
         text = _message(text)
-    text = " ".join(text.split())
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and lines[0].startswith("Traceback"):
+        lines = lines[-1:]
+    text = _ECHO.sub("data ...", " ".join(lines))
     return shown(text, _HEAD)[1:-1] if text else ""
 
 

@@ -255,7 +255,9 @@ def _is_missing(value: Any) -> bool:
 def _plain(array: NDArray[Any]) -> list[Any]:
     """Return an array as nested lists; NaN becomes None."""
     if array.dtype.kind == "f" and np.isnan(array).any():
-        return list(np.where(np.isnan(array), None, array.astype(object)).tolist())
+        values = array.astype(object)
+        values[np.isnan(array)] = None
+        return list(values.tolist())
     return list(array.tolist())
 
 
@@ -276,9 +278,8 @@ def _refuse(rows: Rows, part: NDArray[Any], at: NDArray[Any], j: int) -> None:
     column = j if rows.columns is not None else (int(at[1]) if len(at) > 1 else 0)
     name = rows.names[column] if rows.names is not None else column
     value = part[tuple(at)]
-    missing = value is None or bool(np.isnan(value))
-    hint = "Fill it, or pass allow_missing=True if the model takes missing values."
-    raise InputError(
-        f"inputs row {int(at[0])}, column {name!r} is {shown(value if value is None else float(value))}."
-        f" {hint if missing else 'Only finite numbers can be sent.'}"
-    )
+    told = None if value is None else float(value)
+    hint = "Only finite numbers can be sent."
+    if told is None or np.isnan(told):
+        hint = "Fill it, or pass allow_missing=True if the model takes missing values."
+    raise InputError(f"inputs row {int(at[0])}, column {name!r} is {shown(told)}. {hint}")

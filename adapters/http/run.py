@@ -58,13 +58,18 @@ class Run:
         Checked inputs.
     canary : Canary, optional
         A row with a known answer, sent along now and then.
+    lone : bool
+        The rows are a single one, which is the cause if the server fails on it.
     """
 
-    def __init__(self, client: Client, rows: Rows, canary: Canary | None = None) -> None:
+    def __init__(
+        self, client: Client, rows: Rows, canary: Canary | None = None, *, lone: bool = False
+    ) -> None:
         self.client = client
         self.rows = rows
         self.bad: dict[int, Fault] = {}
         self._canary = canary
+        self._lone = lone
         self._name = f"{next(_serial):x}"
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -191,7 +196,7 @@ class Run:
         end = min(start + size - guarded, stop)
         if end < stop:
             self._uncut.insert(0, (end, stop))
-        return Piece(now, start, end, trial=trial, guarded=guarded)
+        return Piece(now, start, end, trial=trial, guarded=guarded, lone=self._lone)
 
     def _send(self, piece: Piece) -> None:
         rows = self.rows.cut(piece.start, piece.stop)

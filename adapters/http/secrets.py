@@ -87,7 +87,7 @@ def _restored(env: str | None) -> Secret:
 Auth = Sign | Secret | str | None
 
 
-def authorise(auth: Auth) -> Sign | Secret | None:
+def authorise(auth: Any) -> Sign | Secret | None:
     """Return ``auth`` checked; a text names an environment variable.
 
     Raises
@@ -95,8 +95,11 @@ def authorise(auth: Auth) -> Sign | Secret | None:
     InputError
         When a text cannot be the name of a variable. The text is not shown: it may be a token.
     """
-    if auth is None or isinstance(auth, Secret) or callable(auth):
+    if auth is None or isinstance(auth, Secret):
         return auth
+    if callable(auth):
+        sign: Sign = auth
+        return sign
     if isinstance(auth, str) and _ENVIRONMENT_NAME.fullmatch(auth) and auth in os.environ:
         return Secret(env=auth)
     raise InputError(

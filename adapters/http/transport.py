@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 import os
-import socket
 import threading
 import time
 import zlib
@@ -19,6 +17,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from blackbox_xai.adapters.http.endpoint import Endpoint
 from blackbox_xai.adapters.http.faults import Fault, Reply, Verdict
 from blackbox_xai.adapters.http.secrets import redact
+from blackbox_xai.adapters.http.watchdog import Watchdog
 from blackbox_xai.errors import AnswerError, LoadError
 
 __all__ = ["Transport"]
@@ -29,73 +28,6 @@ _ONCE = urllib3.Retry(total=False, redirect=0)  # repeats are decided elsewhere
 _IDLE_SECONDS = 0.5  # a server may close a connection that was idle for longer
 
 
-class Watchdog:
-    """Shuts connections down at their deadlines, whatever a thread is waiting for on them.
-
-    Timeouts for each read are not enough: a server that sends a byte now and then never meets
-    one.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._heap: list[tuple[float, int]] = []
-        self._open: dict[int, Any] = {}
-        self._last = 0
-        self._thread: threading.Thread | None = None
-
-    def watch(self, connection: Any, deadline: float) -> int:
-        """Shut ``connection`` down at ``deadline`` unless ``forget`` is called before."""
-        with self._changed:
-            self._last += 1
-            self._open[self._last] = connection
-            heapq.heappush(self._heap, (deadline, self._last))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True, name="http-clock")
-                self._thread.start()
-            elif self._heap[0][1] == self._last:
-                self._changed.notify()
-            return self._last
-
-    def forget(self, ticket: int) -> None:
-        """End the watch."""
-        with self._changed:
-            self._open.pop(ticket, None)
-
-    def shut_all(self) -> None:
-        """Shut every connection in use."""
-        with self._changed:
-            connections = list(self._open.values())
-            self._open.clear()
-        for connection in connections:
-            _shut(connection)
-
-    def _run(self) -> None:
-        with self._changed:
-            while True:
-                while self._heap and self._heap[0][1] not in self._open:
-                    heapq.heappop(self._heap)
-                if not self._heap:
-                    if not self._changed.wait(1.0) and not self._heap:
-                        self._thread = None
-                        return
-                    continue
-                deadline, ticket = self._heap[0]
-                left = deadline - time.monotonic()
-                if left > 0:
-                    self._changed.wait(left)
-                elif (connection := self._open.pop(ticket, None)) is not None:
-                    _shut(connection)
-
-
-def _shut(connection: Any) -> None:
-    sock = connection.open_socket
-    if sock is not None:
-        try:
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        except OSError:
-            return
-
-
 class _Exchange(threading.local):
     """The exchange that this thread is in."""
 
@@ -104,6 +36,11 @@ class _Exchange(threading.local):
     ticket: int | None = None
     connection: Any = None
     idle: float = 0.0
+
+    def note_use(self) -> None:
+        """Note on the connection that it has just been used."""
+        if self.connection is not None:
+            self.connection.used_at = time.monotonic()
 
 
 _exchange = _Exchange()
@@ -246,7 +183,7 @@ class Transport:
         left = max(deadline - time.monotonic(), 0.001)
         mine = _exchange
         mine.watchdog, mine.deadline, mine.ticket = self.watchdog, deadline, None
-        mine.connection, mine.idle = None, 0.0
+        mine.idle = 0.0
         response = None
         whole = False
         try:
@@ -265,7 +202,7 @@ class Transport:
             if time.monotonic() >= deadline:
                 raise TimeoutError  # shut down by the watchdog, which looks like an end
             whole = True
-            mine.connection.used_at = time.monotonic()
+            _exchange.note_use()
             return Reply(response.status, response.headers, data)
         finally:
             if mine.ticket is not None:

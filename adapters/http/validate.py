@@ -1,4 +1,4 @@
-"""Is this answer a score matrix of the same model as before?"""
+"""Whether an answer is a score matrix, and of the same model as before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from blackbox_xai._checks import shown
 from blackbox_xai.adapters.http.faults import Answer, Fault, Verdict
 from blackbox_xai.adapters.http.strict import invalid
 from blackbox_xai.errors import AnswerError
-from blackbox_xai.protocols import FloatArray, Scale
+from blackbox_xai.protocols import FloatArray, IntArray, Scale
 
 __all__ = ["Checker", "softmax"]
 
@@ -121,14 +121,15 @@ class Checker:
         lone = answer.scores.size == 1 and answer.scores[0, 0] in (0, 1)
         if self.scale == "probability" and lone:
             return
+        few = shown(answer.scores[:3, 0].tolist())
         raise _stop(
-            f"The model answers whole numbers ({shown(answer.scores[:3, 0].tolist())}), one for each "
+            f"The model answers whole numbers ({few}), one for each "
             'row: class labels. Ask for its probabilities: output="predict_proba" where the '
             "server has such an output (MLServer), or serve predict_proba instead of predict. "
             'If they are quantities, pass scale="value"'
         )
 
-    def _not_finite(self, scores: FloatArray, bad: FloatArray) -> Fault:
+    def _not_finite(self, scores: FloatArray, bad: IntArray) -> Fault:
         i = int(bad[0])
         j = int(np.flatnonzero(~np.isfinite(scores[i]))[0])
         return Fault(

@@ -124,8 +124,7 @@ class CustomJson(Codec):
             names = rows.named()
             values = [dict(zip(names, row, strict=True)) for row in values]
         if self.layout == "flat":
-            values = [value for row in values for value in _flat(row)]
-            return values
+            return [value for row in values for value in _flat(row)]
         return values if hole == "$rows" else values[0]
 
     def decode(self, reply: Reply, n: int, tag: str) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -232,7 +231,8 @@ def _scores(output: dict[str, Any], raw: bytes | None, n: int) -> Answer:
 
 
 def _flat(data: list[Any]) -> list[Any]:
-    while data and isinstance(data[0], list):
+    """Return nested lists as one; every level must be nested alike."""
+    while any(isinstance(part, list) for part in data):
         if not all(isinstance(part, list) for part in data):
             raise invalid("the answer is ragged")
         data = [value for part in data for value in part]

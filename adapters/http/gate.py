@@ -1,0 +1,213 @@
+"""How many requests are in flight, how fast they go, and how large a batch is: learnt as we go."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from blackbox_xai.adapters.http.limits import Limits
+
+__all__ = ["BatchSize", "Gate"]
+
+_GROW_AFTER = 4
+_GROW_AFTER_MOST = 16
+_PACE_SHARE = 0.95
+_PACE_GROWTH = 0.1
+_PACE_EVIDENCE = 5
+_IDLE_SECONDS = 0.5
+
+
+class Gate:
+    """Shared by all threads: how many requests are in flight, and when the next may go.
+
+    The limit falls to 0.7 of itself when the server is too busy and rises by one after a round of
+    good answers (additive increase, multiplicative decrease). When the server asks to wait, the
+    rate it has granted until then is kept afterwards, and slowly raised.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._changed = threading.Condition()
+        self._most = limits.max_parallel
+        self._limit = float(limits.max_parallel)
+        self._in_flight = 0
+        self._good = 0
+        self._closed_until = 0.0
+        self._cut_at = 0.0
+        self._cautious = False
+        self._pace: _Rate | None = None
+        self._granted = 0
+        self._left_at = 0.0
+        self._granted_since = time.monotonic()
+        self._rates = [
+            (_Rate(rate), by_row)
+            for rate, by_row in (
+                (limits.max_per_second, False),
+                (limits.max_rows_per_second, True),
+            )
+            if rate is not None
+        ]
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be in flight now; one until the server has recovered."""
+        return 1 if self._cautious else max(int(self._limit), 1)
+
+    def enter(self, rows: int, stopped: threading.Event) -> bool:
+        """Wait for a place; False when ``stopped`` was set meanwhile."""
+        with self._changed:
+            while not stopped.is_set():
+                now = time.monotonic()
+                wait = self._closed_until - now
+                if self._in_flight >= self.limit:
+                    wait = max(wait, 0.1)
+                rates = [*self._rates, (self._pace, False)] if self._pace else self._rates
+                if wait <= 0:
+                    wait = max((rate.wait(now) for rate, _ in rates), default=0)
+                if wait <= 0:
+                    if not self._in_flight and now - self._left_at > _IDLE_SECONDS:
+                        self._granted, self._granted_since = 0, now
+                    for rate, by_row in rates:
+                        rate.take(rows if by_row else 1, now)
+                    self._in_flight += 1
+                    return True
+                self._changed.wait(min(wait, 0.1))
+        return False
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._changed:
+            self._in_flight -= 1
+            self._left_at = time.monotonic()
+            self._changed.notify()
+
+    def good(self) -> None:
+        """Note an answer in time."""
+        with self._changed:
+            self._good += 1
+            self._granted += 1
+            if self._cautious:
+                self._cautious = False
+                self._changed.notify_all()
+            if self._good >= self._limit and self._limit < self._most:
+                self._limit = min(self._limit + 1, self._most)
+                self._good = 0
+                self._changed.notify()
+
+    def busy(self, began: float) -> None:
+        """Lower the limit, once for all requests that were in flight together."""
+        with self._changed:
+            if began >= self._cut_at:
+                self._limit = max(self._limit * 0.7, 1.0)
+                self._cut_at = time.monotonic()
+                self._good = 0
+
+    def close_for(self, seconds: float, *, learn: bool = False) -> None:
+        """Let nobody in for a while, then one alone until it is answered.
+
+        With ``learn``, the rate granted until now is kept.
+        """
+        with self._changed:
+            now = time.monotonic()
+            if learn and now >= self._closed_until:
+                if self._granted >= _PACE_EVIDENCE:
+                    elapsed = now + seconds - self._granted_since
+                    self._pace = _Rate(_PACE_SHARE * self._granted / elapsed, _PACE_GROWTH)
+                self._granted, self._granted_since = 0, now + seconds
+            self._closed_until = max(self._closed_until, now + seconds)
+            self._cautious = True
+
+
+class _Rate:
+    """So many a second, evenly; ``growth`` raises it by that share each second."""
+
+    def __init__(self, per_second: float, growth: float = 0.0) -> None:
+        self._rate = per_second
+        self._growth = growth
+        self._grown_at = time.monotonic()
+        self._free_at = 0.0
+
+    def wait(self, now: float) -> float:
+        return self._free_at - now
+
+    def raise_by(self, share: float) -> None:
+        self._rate *= 1 + share
+
+    def take(self, amount: int, now: float) -> None:
+        self._free_at = max(self._free_at, now) + amount / self._rate
+
+
+class BatchSize:
+    """Rows in one request: learnt from refusals, and grown back by trials.
+
+    A size above the largest answered one (``proven``) is a trial, sent by one thread at a time.
+    Until anything was refused the trial is ``most``, and the others wait for it. Then sizes are
+    halved between ``proven`` and the smallest one refused; when these meet, a size twice as large
+    is tried now and then, so that the batch grows back after the server has recovered.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.proven = 0
+        self.refused: int | None = None
+        self._learnt = False
+        self._good = 0
+        self._patience = _GROW_AFTER
+        self._trial: object = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody else may send while the trial under way lasts."""
+        return self._trial is not None and (not self.proven or not self._learnt)
+
+    def next(self, owner: object) -> tuple[int, bool]:
+        """Return the rows of the next batch of ``owner``, and whether it is a trial."""
+        if self._trial is not None:
+            return max(self.proven, 1), False
+        size = self._wanted()
+        trial = size > self.proven
+        self._trial = owner if trial else None
+        return size, trial
+
+    def _wanted(self) -> int:
+        if self.refused is None:
+            return min(self.proven * 2, self.most) if self._learnt else self.most
+        if self.refused - self.proven > 1:
+            return max((self.proven + self.refused) // 2, 1)
+        if self._good >= self._patience:
+            return min(self.proven * 2, self.most)
+        return max(self.proven, 1)
+
+    def good(self, rows: int, trial: bool) -> None:
+        """Note that ``rows`` rows were answered."""
+        self.ended(trial)
+        self._good += 1
+        self.proven = max(self.proven, rows)
+        if self.refused is not None and self.refused <= rows:
+            self.refused = None
+            self._patience, self._good = _GROW_AFTER, 0
+
+    def hold(self, owner: object) -> None:
+        """Note that ``owner`` sends a row alone, as a trial."""
+        self._trial = owner
+
+    def release(self, owner: object) -> None:
+        """Note that ``owner`` ends; a trial of its own ends with it."""
+        if self._trial is owner:
+            self._trial = None
+
+    def ended(self, trial: bool) -> None:
+        """Note that a batch is back; on its own, it neither proves nor refutes its size."""
+        if trial:
+            self._trial = None
+
+    def too_large(self, rows: int, trial: bool) -> None:
+        """Note that ``rows`` rows were refused."""
+        self.ended(trial)
+        self._learnt = True
+        if rows <= self.proven:
+            self.proven = 0
+        if self.refused is None or rows < self.refused:
+            self.refused = rows
+        elif trial:
+            self._patience = min(self._patience * 2, _GROW_AFTER_MOST)
+        self._good = 0

@@ -139,6 +139,7 @@ def test_the_cost_of_a_check_is_counted() -> None:
     spy = Spy(model)
     checks = check(bx.Occlusion(), spy, X, MASKER, n_inputs=3)
     assert checks.n == 3
+    assert checks.reseed_error == 0
     assert spy.rows == checks.cost.rows
     stored = json.loads(json.dumps(checks.to_dict(), allow_nan=False))
     assert stored["passed"] is True
@@ -240,8 +241,8 @@ def test_explanations_that_ignore_the_model_fail_sanity() -> None:
     )
     assert same.estimate("itself").low > 0.9
     assert not same.passed
+    masker = bx.TabularMasker(inputs[:5])
     with pytest.raises(InputError, match="must not have the name 'noise'"):
-        masker = bx.TabularMasker(inputs[:5])
         sanity(bx.Occlusion(), estimator, inputs, masker, randomised={"noise": estimator})
     with pytest.raises(InputError, match="model must be one of"):
         same.estimate("labels")
@@ -307,6 +308,27 @@ def test_models_that_cannot_be_randomised_are_refused(tmp_path: Any) -> None:
     )
     with pytest.raises(InputError, match="holds no numbers that were learnt"):
         permuted_weights(onnx.helper.make_model(graph).SerializeToString())
+
+
+def test_the_worst_neighbour_counts() -> None:
+    steps = iter([0.0, 0.0, 0.3, 1.0])
+
+    def neighbour(x: FloatArray, rng: np.random.Generator) -> FloatArray:
+        return x + next(steps)
+
+    found = stability(
+        bx.Occlusion(), model, X, MASKER, neighbour=neighbour, n_neighbours=2, n_inputs=2, n_seeds=1
+    )
+    base = [one.values[:, 0] for one in bx.Occlusion().explain_many(model, X[:2], MASKER)]
+    moved = X[:2] + np.array([[0.3], [1.0]])
+    near = [one.values[:, 0] for one in bx.Occlusion().explain_many(model, moved, MASKER)]
+    pairs = list(zip(base, near, strict=True))
+    change = [np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in pairs]
+    assert found.neighbours is not None
+    np.testing.assert_allclose(found.neighbours[2], change)
+    np.testing.assert_allclose(found.neighbours[0], [spearman(a, b) for a, b in pairs])
+    output = np.abs(model(X[:2]) - model(moved)) / np.abs(model(X[:2]))
+    np.testing.assert_allclose(found.neighbours[3], np.array(change) / np.maximum(output, 0.01))
 
 
 def test_stability_under_seeds_and_neighbours() -> None:

@@ -165,7 +165,7 @@ def test_overconfidence_is_cured_and_confidence_that_holds_is_kept() -> None:
     assert after.ece_debiased < 0.05
     assert after.nll < before.nll
     kept = bx.reliability(bx.recalibrate(as_is, p, y), fresh, labels)
-    assert kept.nll < bx.reliability(as_is, fresh, labels).nll + 0.01
+    assert kept.nll < bx.reliability(as_is, fresh, labels).nll + 0.02
     assert set(cured.nll_by_method) == set(METHODS) - {"auto"}
     assert min(cured.nll_by_method, key=cured.nll_by_method.get) == cured.method
 

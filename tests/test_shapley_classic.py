@@ -145,7 +145,7 @@ def test_errors_shrink_and_are_covered(estimator):
 @pytest.mark.parametrize("estimator", SAMPLED)
 def test_too_small_a_budget_says_how_much_is_needed(estimator):
     background, x = table(10, 4)
-    with pytest.raises(BudgetError, match=r"needs at least (\d+) model rows.*budget is 20") as error:
+    with pytest.raises(BudgetError, match=r"needs at least (\d+) model rows.*is 20") as error:
         estimator(budget=20).explain(net(10), x, bx.TabularMasker(background))
     needed = int(str(error.value).split("at least ")[1].split()[0])
     estimator(budget=needed).explain(net(10), x, bx.TabularMasker(background))

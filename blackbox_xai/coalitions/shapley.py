@@ -139,7 +139,7 @@ def _random_ranks(n: int, d: int, rng: np.random.Generator) -> IntArray:
 
 
 def water_fill(whole: FloatArray, share: FloatArray, total: float) -> FloatArray:
-    """Expected counts proportional to ``share`` that sum to ``total``, none above ``whole``."""
+    """Return counts proportional to ``share`` that sum to ``total``, none above ``whole``."""
     if total >= whole.sum():
         return whole
     expected = np.zeros(len(whole))
@@ -164,9 +164,7 @@ def round_sum(expected: FloatArray, rng: np.random.Generator) -> IntArray:
     return np.clip(counts, 0, None).astype(np.intp)
 
 
-def _subsets_of_size(
-    d: int, size: int, n: int, whole: int, rng: np.random.Generator
-) -> BoolArray:
+def _subsets_of_size(d: int, size: int, n: int, whole: int, rng: np.random.Generator) -> BoolArray:
     """Return ``n`` different coalitions of ``size``, of which ``whole`` count as different.
 
     Of the middle size, a coalition and its complement are the same pair, so feature 0 is kept.

@@ -90,7 +90,8 @@ def interaction_heatmap(
         for j in range(n):
             text = signed(float(shown[i, j]))
             text = f"({text})" if unsure[i, j] else text
-            ax.text(j, i, text, ha="center", va="center", fontsize=7, color="#1c2024")
+            color = "#ffffff" if abs(shown[i, j]) > 0.6 * limit else "#1c2024"
+            ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.7)
     bar.ax.tick_params(colors=palette.text)
     ax.tick_params(length=0, colors=palette.text)

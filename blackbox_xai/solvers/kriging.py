@@ -84,9 +84,7 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
     return OddMap(design, weights, precision)
 
 
-def leave_one_out_map(
-    covariance: FloatArray, basis: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def leave_one_out_map(covariance: FloatArray, basis: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the generalised least-squares map onto a basis, and the precision of what is left.
 
     Parameters
@@ -100,9 +98,9 @@ def leave_one_out_map(
     precision : ndarray of shape (p, p)
         Inverse covariance with the basis projected out.
     """
-    inverse = np.linalg.inv(covariance)
+    inverse: FloatArray = np.linalg.inv(covariance).astype(np.float64, copy=False)
     seen = basis.T @ inverse
-    coef = np.linalg.solve(seen @ basis, seen)
+    coef: FloatArray = np.linalg.solve(seen @ basis, seen).astype(np.float64, copy=False)
     return coef, inverse - seen.T @ coef
 
 
@@ -116,9 +114,10 @@ def chain_map(n: int) -> OddMap:
 
 def _contrasts(n: int) -> FloatArray:
     """Orthonormal basis ``(n, n - 1)`` of what sums to zero (Helmert)."""
-    axes = np.tri(n - 1, n)
+    axes: FloatArray = np.tri(n - 1, n)
     axes[np.arange(n - 1), np.arange(1, n)] = -np.arange(1, n)
-    return (axes / np.linalg.norm(axes, axis=1, keepdims=True)).T
+    axes /= np.sqrt((axes**2).sum(axis=1, keepdims=True))
+    return axes.T
 
 
 def _sinh_kernel(signs: FloatArray, theta: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -55,8 +55,10 @@ def fit_scales(
     return theta, float(np.exp(np.clip(best_point[-1] - best_point[-2], -12, 5)))
 
 
-def _without_linear(signs: FloatArray, odd: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the design, a basis of what is orthogonal to its linear part, and the odd parts there."""
+def _without_linear(
+    signs: FloatArray, odd: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the design, a basis orthogonal to its linear part, and the odd parts on that."""
     basis = np.linalg.qr(signs, mode="complete")[0][:, signs.shape[1] :]
     rest = basis.T @ odd
     size = np.sqrt((rest**2).mean(axis=0))

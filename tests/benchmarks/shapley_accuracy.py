@@ -68,7 +68,7 @@ def shap_peers(names):
 
     def kernel(l1):
         def values(f, x, background, m, seed):
-            np.random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002  # shap has no other seed
             return shap.KernelExplainer(f, background).shap_values(
                 x, nsamples=m - 2, l1_reg=l1, silent=True
             ), None
@@ -81,7 +81,7 @@ def shap_peers(names):
         return explainer(x[None], max_evals=max(m, 2 * len(x) + 1), silent=True).values[0], None
 
     def sampling(f, x, background, m, seed):
-        np.random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  # shap has no other seed
         explainer = shap.SamplingExplainer(f, background)
         # nsamples counts marginals of two rows each
         return explainer.shap_values(x, nsamples=m * len(background) // 2, silent=True), None
@@ -110,7 +110,9 @@ def shapiq_peers(names):
         return values
 
     return {
-        "shapiq Kernel paired": run(lambda n, s: a.KernelSHAP(n, pairing_trick=True, random_state=s)),
+        "shapiq Kernel paired": run(
+            lambda n, s: a.KernelSHAP(n, pairing_trick=True, random_state=s)
+        ),
         "shapiq Leverage": run(lambda n, s: a.LeverageSHAP(n, random_state=s)),
         "shapiq OddSHAP": run(lambda n, s: a.OddSHAP(n, random_state=s)),
         "shapiq RegressionMSR": run(lambda n, s: a.RegressionMSR(n, "SV", random_state=s)),
@@ -153,13 +155,11 @@ def measure(family, paths, multiples, instances, seeds, limit):
     estimators = FAMILIES[family](None)
     for path in paths:
         problem = load(path)
-        b, d = problem.background.shape
+        d = problem.background.shape[1]
         for multiple in multiples:
             m = multiple * d
             for name, estimate in estimators.items():
-                records.append(
-                    cell(name, estimate, problem, m, multiple, instances, seeds, limit)
-                )
+                records.append(cell(name, estimate, problem, m, multiple, instances, seeds, limit))
                 print(json.dumps(records[-1]), flush=True)
     return records
 
@@ -168,12 +168,12 @@ def cell(name, estimate, problem, m, multiple, instances, seeds, limit):
     f, errors, inside, ratio = Counted(problem.f), [], [], []
     began = time.perf_counter()
     for seed in range(seeds):
-        for x, truth in zip(problem.xs[:instances], problem.truth):
+        for x, truth in zip(problem.xs[:instances], problem.truth, strict=False):
             if time.perf_counter() - began > limit and errors:
                 break
             try:
                 values, error = estimate(f, x, problem.background, m, seed)
-            except Exception as failure:  # a peer that cannot is left out, not the comparison
+            except Exception as failure:  # noqa: BLE001  # a peer that cannot is left out, not the comparison
                 return {"name": name, "problem": problem.name, "m": multiple, "why": repr(failure)}
             off = np.asarray(values, float).ravel() - truth
             errors.append(np.linalg.norm(off) / np.linalg.norm(truth))
@@ -198,7 +198,9 @@ def environment(peer, folder):
     home = folder / f"env-{peer}"
     python = home / "bin" / "python"
     if not (home / "ready").exists():
-        newest = next((p for p in map(shutil.which, ("python3.13", "python3.12")) if works(p)), None)
+        newest = next(
+            (p for p in map(shutil.which, ("python3.13", "python3.12")) if works(p)), None
+        )
         newest = newest or next(
             (p for p in map(str, Path.home().glob(".pyenv/versions/3.1[23]*/bin/python"))), None
         )
@@ -213,14 +215,20 @@ def environment(peer, folder):
 
 
 def works(python):
-    return python and subprocess.run([python, "-V"], capture_output=True, check=False).returncode == 0
+    return (
+        python and subprocess.run([python, "-V"], capture_output=True, check=False).returncode == 0
+    )
 
 
 def run_peer(peer, folder, options):
     python = environment(peer, folder)
     call = [str(python), __file__, "--family", peer, *options]
     done = subprocess.run(
-        call, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
+        call,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         print(f"{peer} failed: {done.stderr[-400:]}", file=sys.stderr)
@@ -237,14 +245,18 @@ def report(records, multiples):
     peers = [name for name in names if name not in own]
     for multiple in multiples:
         print(f"\nmedian relative l2 error, %, at {multiple} d coalitions' rows per background row")
-        print(f"{'':24}" + "".join(f"{p:>12}" for p in problems) + f"{'geo/best':>10}{'worst':>8}{'rows':>6}")
+        print(
+            f"{'':24}"
+            + "".join(f"{p:>12}" for p in problems)
+            + f"{'geo/best':>10}{'worst':>8}{'rows':>6}"
+        )
         best = {
             p: min(of[n, p, multiple]["error"] for n in peers if (n, p, multiple) in of)
             for p in problems
         }
         for name in names:
             cells = [of.get((name, p, multiple)) for p in problems]
-            ratios = [c["error"] / best[p] for c, p in zip(cells, problems) if c]
+            ratios = [c["error"] / best[p] for c, p in zip(cells, problems, strict=True) if c]
             rows = np.mean([c["rows"] for c in cells if c])
             print(
                 f"{name:24}"
@@ -267,7 +279,9 @@ def report(records, multiples):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--family", choices=FAMILIES)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "bench-shapley")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "bench-shapley"
+    )
     parser.add_argument("--problems", nargs="*")
     parser.add_argument("--apart", action="store_true", help="the problems set apart")
     parser.add_argument("--multiples", type=int, nargs="*", default=[5, 10, 20, 40])
@@ -293,5 +307,4 @@ def main():
 
 
 if __name__ == "__main__":
-
     main()

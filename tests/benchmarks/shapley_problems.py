@@ -1,4 +1,4 @@
-"""Models whose Shapley values are known, as plain numpy, so that every peer's environment runs them.
+"""Models whose Shapley values are known, in plain numpy that every peer's environment runs.
 
 Models are trained by scikit-learn and then held as arrays. Truth comes from closed forms (sums of
 products, leaf by leaf for trees) or from all coalitions.
@@ -25,7 +25,7 @@ class Mlp:
 
     def __call__(self, inputs):
         h = inputs
-        for i, (w, b) in enumerate(zip(self.layers, self.biases)):
+        for i, (w, b) in enumerate(zip(self.layers, self.biases, strict=True)):
             h = h @ w + b
             if i < len(self.layers) - 1:
                 h = np.maximum(h, 0) if self.relu else np.tanh(h)
@@ -41,7 +41,9 @@ class Rbf:
     sigmoid: bool = False
 
     def __call__(self, inputs):
-        square = (inputs**2).sum(1)[:, None] + (self.vectors**2).sum(1) - 2 * inputs @ self.vectors.T
+        square = (
+            (inputs**2).sum(1)[:, None] + (self.vectors**2).sum(1) - 2 * inputs @ self.vectors.T
+        )
         score = np.exp(-self.gamma * square) @ self.coef + self.offset
         return 1 / (1 + np.exp(-score)) if self.sigmoid else score
 
@@ -60,7 +62,7 @@ def product_games(kept, hidden, coef):
     d = kept.shape[1]
     nodes, weights = np.polynomial.legendre.leggauss(d // 2 + 1)
     values = np.zeros(d)
-    for q, w in zip((nodes + 1) / 2, weights / 2):
+    for q, w in zip((nodes + 1) / 2, weights / 2, strict=True):
         mix = q * kept + (1 - q) * hidden
         values += w * ((mix.prod(1) * coef) @ ((kept - hidden) / mix))
     return values
@@ -74,12 +76,12 @@ class Products:
     coef: np.ndarray
 
     def __call__(self, inputs):
-        return sum(c * inputs[:, m].prod(1) for c, m in zip(self.coef, self.members))
+        return sum(c * inputs[:, m].prod(1) for c, m in zip(self.coef, self.members, strict=True))
 
     def shapley(self, x, background):
         values = np.zeros(len(x))
         for b in background:
-            for c, m in zip(self.coef, self.members):
+            for c, m in zip(self.coef, self.members, strict=True):
                 values[m] += product_games(x[None, m], b[None, m] + 1e-300, np.array([c]))
         return values / len(background)
 
@@ -204,7 +206,10 @@ def _forest(inputs, y, d, seed, n=50, depth=7):
     from sklearn.ensemble import RandomForestClassifier
 
     model = RandomForestClassifier(n, max_depth=depth, random_state=seed).fit(inputs, y)
-    share = lambda tree: tree.value[:, 0, 1] / tree.value[:, 0].sum(1)
+
+    def share(tree):
+        return tree.value[:, 0, 1] / tree.value[:, 0].sum(1)
+
     return trees_of(model.estimators_, 1 / n, 0.0, d, share)
 
 
@@ -232,8 +237,8 @@ def diab_mlp(seed):
     data = load_diabetes()
     inputs, train, xs, background = _standard(data, seed, 50)
     y = (data.target - data.target.mean()) / data.target.std()
-    net = MLPRegressor(hidden_layer_sizes=(64, 32), max_iter=800, random_state=seed).fit(inputs[train], y[train])
-    return _mlp(net, True, False), xs, background
+    net = MLPRegressor(hidden_layer_sizes=(64, 32), max_iter=800, random_state=seed)
+    return _mlp(net.fit(inputs[train], y[train]), True, False), xs, background
 
 
 def wine_svc(seed):
@@ -319,7 +324,9 @@ def wine_mlp(seed):
 
     data = load_wine()
     inputs, train, xs, background = _standard(data, seed, 25)
-    net = MLPClassifier(hidden_layer_sizes=(32,), activation="tanh", alpha=1e-3, max_iter=1500, random_state=seed)
+    net = MLPClassifier(
+        hidden_layer_sizes=(32,), activation="tanh", alpha=1e-3, max_iter=1500, random_state=seed
+    )
     return _mlp(net.fit(inputs[train], data.target[train] == 1), False, True), xs, background
 
 

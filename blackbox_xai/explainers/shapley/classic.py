@@ -61,7 +61,7 @@ class ExactShapley(LocalExplainer):
         super()._check()
         check_int("max_features", self.max_features, minimum=1)
 
-    def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
+    def _attribute(self, v: ValueFunction, _rng: np.random.Generator) -> Steps[Attribution]:
         active = np.flatnonzero(v.masked.varies.any(axis=0))
         n = len(active)
         if n > self.max_features:

@@ -10,8 +10,8 @@ import numpy as np
 from blackbox_xai._checks import check_choice, check_int, check_positive
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.explainers.shapley.plan import Plan, default_rows, describe_plan, make_plan
 from blackbox_xai.explainers.shapley.grid import grid_round
+from blackbox_xai.explainers.shapley.plan import Plan, default_rows, describe_plan, make_plan
 from blackbox_xai.explainers.shapley.rounds import Round, run_round
 from blackbox_xai.protocols import FloatArray, Masker
 from blackbox_xai.results import Attribution, Explanation
@@ -163,7 +163,11 @@ class Shapley(LocalExplainer):
             self.accuracy == "auto" and v.masked.row_bytes >= _LARGE_ROW
         )
         if self.link_after_mean:
-            return (yield from grid_round(v, any_link(self.link) or np.asarray, rows, full, fit=fit, rng=rng))
+            return (
+                yield from grid_round(
+                    v, any_link(self.link) or np.asarray, rows, full, fit=fit, rng=rng
+                )
+            )
         hidden = self._known(v.n_fills, len(full))
         found: list[tuple[int, Round]] = []
         plan = None
@@ -186,14 +190,13 @@ class Shapley(LocalExplainer):
     ) -> Plan | None:
         """Return a plan for ``rows`` rows, or for all that are left when those do not suffice."""
         varies, weights = np.asarray(v.masked.varies), v.masked.fill_weights
-        known = int((~np.isnan(hidden).any(axis=1)[varies.any(axis=1)]).sum())
-        known = known if known == varies.any(axis=1).sum() else 0
-        first = known == 0
+        needed = hidden[varies.any(axis=1)]
+        known = 0 if np.isnan(needed).any() else len(needed)
         for budget in (min(rows, left), left):
             try:
                 return make_plan(varies, weights, budget + known, rng)
             except BudgetError:
-                if first and budget == left:
+                if known == 0 and budget == left:
                     raise
         return None
 

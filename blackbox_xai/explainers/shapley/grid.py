@@ -6,7 +6,7 @@ import numpy as np
 
 from blackbox_xai.coalitions.shapley import n_all_pairs
 from blackbox_xai.errors import BudgetError
-from blackbox_xai.explainers.shapley.rounds import shared_map, solve_pairs
+from blackbox_xai.explainers.shapley.maps import shared_map, solve_pairs
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.results import Attribution
 from blackbox_xai.values import Link, Query, Steps, ValueFunction

@@ -13,7 +13,7 @@ from blackbox_xai.coalitions.shapley import all_subsets, n_all_pairs
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.explainers.shapley.engine import any_link
-from blackbox_xai.explainers.shapley.rounds import shared_map, solve_pairs
+from blackbox_xai.explainers.shapley.maps import shared_map, solve_pairs
 from blackbox_xai.plotting.interactions import interaction_heatmap
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.results import Attribution, Explanation
@@ -96,7 +96,8 @@ class ShapleyInteractions(LocalExplainer):
     >>> import blackbox_xai as bx
     >>> model = lambda X: X[:, 0] * X[:, 1] + X[:, 2]
     >>> explainer = bx.ShapleyInteractions()
-    >>> why = explainer.explain(model, np.array([2.0, 3.0, 1.0]), bx.TabularMasker(np.zeros((1, 3))))
+    >>> masker = bx.TabularMasker(np.zeros((1, 3)))
+    >>> why = explainer.explain(model, np.array([2.0, 3.0, 1.0]), masker)
     >>> explainer.pairs(why).values[:, :, 0].round(6) + 0.0
     array([[0., 6., 0.],
            [6., 0., 0.],
@@ -142,7 +143,7 @@ class ShapleyInteractions(LocalExplainer):
             explanation.output_names,
         )
 
-    def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
+    def _attribute(self, v: ValueFunction, _rng: np.random.Generator) -> Steps[Attribution]:
         d = v.n_features
         active = np.flatnonzero(v.masked.varies.any(axis=0))
         n = len(active)
@@ -199,25 +200,22 @@ def _even_map(n: int, n_pairs: int, seed: int) -> EvenMap:
     return even_map(shared_map(n, n_pairs, seed).design, _SCALE / np.sqrt(n), _NOISE)
 
 
-def _estimated(
-    n: int, n_pairs: int, seed: int, scores: FloatArray, total: FloatArray
-) -> _Found:
+def _estimated(n: int, n_pairs: int, seed: int, scores: FloatArray, total: FloatArray) -> _Found:
     """Return everything from one set of pairs: odd parts give values, even parts interactions."""
     both, k = scores.reshape(2, n_pairs, -1), len(total)
     odd_map, of_even = shared_map(n, n_pairs, seed), _even_map(n, n_pairs, seed)
     values, variance = solve_pairs(odd_map, (both[0] - both[1]) / 2, total, fit=False)
     even = (both[0] + both[1]) / 2
     left_out = of_even.precision @ even / np.diag(of_even.precision)[:, None]
-    factor = 1 - n_pairs / n_all_pairs(n)
     rows, columns = np.triu_indices(n, 1)
     pairs, spread = np.zeros((n, n, k)), np.zeros((n, n, k))
     pairs[rows, columns] = pairs[columns, rows] = of_even.weights @ even
-    error = factor * (of_even.weights**2 @ left_out**2)
+    error = of_even.weights**2 @ left_out**2
     spread[rows, columns] = spread[columns, rows] = error
     of_rows = np.zeros((n, n_pairs))
     np.add.at(of_rows, rows, of_even.weights)
     np.add.at(of_rows, columns, of_even.weights)
-    return values, variance, pairs, spread, factor * (of_rows**2 @ left_out**2)
+    return values, variance, pairs, spread, of_rows**2 @ left_out**2
 
 
 def _dressed(

@@ -128,9 +128,7 @@ def tree_levels(hierarchy: Any, names: Sequence[str]) -> IntArray:
     return levels
 
 
-def _walk(
-    node: Any, path: tuple[int, ...], paths: dict[int, list[int]], names: list[str]
-) -> None:
+def _walk(node: Any, path: tuple[int, ...], paths: dict[int, list[int]], names: list[str]) -> None:
     for position, child in enumerate(node):
         here = (*path, position)
         if isinstance(child, str | int | np.integer) and not isinstance(child, bool):
@@ -143,9 +141,7 @@ def _walk(
         elif isinstance(child, Sequence):
             _walk(child, here, paths, names)
         else:
-            raise InputError(
-                f"hierarchy must hold feature names or positions, got {shown(child)}."
-            )
+            raise InputError(f"hierarchy must hold feature names or positions, got {shown(child)}.")
 
 
 def _feature(child: str | int | np.integer[Any], names: list[str]) -> int:

@@ -98,9 +98,7 @@ def make_plan(varies: BoolArray, weights: FloatArray, rows: int, rng: np.random.
     return _some_fills(active, weights, n_varying, rows, rng)
 
 
-def chain_plan(
-    varies: BoolArray, weights: FloatArray, rows: int, rng: np.random.Generator
-) -> Plan:
+def chain_plan(varies: BoolArray, weights: FloatArray, rows: int, rng: np.random.Generator) -> Plan:
     """Return how many chains ``rows`` model rows buy, the same number for every fill.
 
     Raises

@@ -253,6 +253,7 @@ def test_inner_threads_are_left_to_the_caller_and_the_estimator_stays_as_it_is(p
     assert search.best_estimator_[-1].n_jobs == 2
     assert alone.best_estimator_[-1].estimators_ is search.best_estimator_[-1].estimators_
     np.testing.assert_allclose(alone.predict_proba(FRAME), search.predict_proba(FRAME), atol=1e-12)
+    assert bx.as_model(pipeline)._answering[-1].n_jobs == 1
     quiet = LogisticRegression().fit(X, TWO)
     assert serial(quiet) is quiet
 

@@ -25,9 +25,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from servers import faulty
 
 import blackbox_xai as bx
 from blackbox_xai.adapters import CallableModel, RecordedModel
+from blackbox_xai.adapters.http import HttpModel
 from blackbox_xai.adapters.recorded.keys import row_keys
 from blackbox_xai.errors import InputError, LogError, PredictError
 
@@ -611,6 +613,38 @@ def test_a_model_that_knows_it_is_asked_no_further():
     inner.deterministic = False
     with pytest.warns(UserWarning, match="in two ways"):
         RecordedModel(inner).predict(X)
+
+
+# --- servers --------------------------------------------------------------------------------
+
+
+def test_a_server_is_paid_once_and_a_later_run_sends_nothing(path):
+    with faulty.Faulty() as server:
+        model = RecordedModel(HttpModel(server.url, batch_size=16), path)
+        scores, cost = model.predict_counted(np.repeat(X, 2, axis=0))
+        np.testing.assert_array_equal(scores[::2], faulty.truth(X))
+        assert cost.rows == server.rows <= 200 + 8  # the preflight, and no probe of ours
+        assert cost.cache_hits == 200
+        asked = server.requests
+        later = RecordedModel(HttpModel(server.url, batch_size=16), path)
+        np.testing.assert_array_equal(later.predict(X), faulty.truth(X))
+        assert server.requests == asked
+
+
+def test_what_a_failing_server_answered_is_kept(path):
+    bad = X.copy()
+    bad[57, 0] = 666.0
+    with faulty.Faulty(faulty.Plan(poison=(tuple(bad[57]),))) as server:
+        model = RecordedModel(HttpModel(server.url, batch_size=16, preflight=False), path)
+        with pytest.raises(PredictError) as caught:
+            model.predict(np.vstack([X[:2], X[:2], bad]))
+        assert caught.value.rows == (61,)
+        assert sum(part is None for part in caught.value.partial) == 1
+        before = server.rows
+        np.testing.assert_array_equal(
+            model.predict(np.delete(bad, 57, axis=0)), faulty.truth(np.delete(bad, 57, axis=0))
+        )
+        assert server.rows == before
 
 
 # --- any order of sends, faults, crashes and resumes ----------------------------------------

@@ -275,8 +275,8 @@ def test_images_of_any_kind_become_bytes():
 
 
 def test_edges_stand_between_segments():
-    edges = segment_edges(np.array([[0, 0], [1, 1]]))
-    assert edges.tolist() == [[True, True], [False, False]]
+    edges = segment_edges(np.array([[0, 0], [0, 0], [1, 1]]))
+    assert edges.tolist() == [[False, False], [True, True], [False, False]]
 
 
 LONG_TEXT = " ".join(["good"] * 400)

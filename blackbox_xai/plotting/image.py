@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["image", "overlay_alpha", "segment_edges", "to_rgb"]
 
+_MOST_EDGES = 0.4
+
 
 def to_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Return an image ``(h, w)``, ``(h, w, c)`` or ``(c, h, w)`` as bytes ``(h, w, 3)`` to show.
@@ -59,15 +61,19 @@ def to_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 def segment_edges(labels: IntArray) -> NDArray[np.bool_]:
     """Return True ``(h, w)`` where a pixel's right or lower neighbour is in another segment.
 
+    Segments so small that their edges would cover the picture have none.
+
     Examples
     --------
-    >>> segment_edges(np.array([[0, 0, 1]]))
-    array([[False,  True, False]])
+    >>> segment_edges(np.array([[0, 0, 0, 1]]))
+    array([[False, False,  True, False]])
+    >>> segment_edges(np.arange(4).reshape(2, 2)).any()
+    np.False_
     """
     edges = np.zeros(labels.shape, dtype=bool)
     edges[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edges[:-1] |= labels[:-1] != labels[1:]
-    return edges
+    return edges & (edges.mean() < _MOST_EDGES)
 
 
 def overlay_alpha(painted: FloatArray, limit: float) -> FloatArray:

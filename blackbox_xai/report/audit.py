@@ -225,7 +225,7 @@ def audit(
     guard = _guarded(adapter, budget, max_seconds)
     chosen = masker or choose_masker(X, background, feature_names, random_state)
     why = explainer or choose_explainer(chosen, X, random_state)
-    why, n_explain = _affordable(why, guard, n_rows(X), n_explain)
+    why, affordable = _affordable(why, guard, n_rows(X), n_explain)
     show, close = _progress(progress)
     case = Case(
         model=guard,
@@ -235,14 +235,14 @@ def audit(
         masker=chosen,
         feature_names=None if feature_names is None else tuple(feature_names),
         explainer=why,
-        n_explain=n_explain,
+        n_explain=affordable,
         n_jobs=n_jobs,
         seed=check_int("random_state", random_state, minimum=0),
         about=about or {},
         progress=show,
     )
     try:
-        return _Course(case, guard).run(wanted)
+        return _Course(case, guard, _shortened(case, n_explain)).run(wanted)
     finally:
         close()
 
@@ -282,6 +282,14 @@ def _affordable(
     return replace(explainer, **changed), max(min(n_explain, share // own), 1)
 
 
+def _shortened(case: Case, n_explain: int) -> list[dict[str, str]]:
+    """Say so when the budget does not pay for all rows that were to be explained."""
+    if case.n_explain >= min(n_explain, case.n):
+        return []
+    why = f"The budget pays for {case.n_explain} of {min(n_explain, case.n)} rows."
+    return [{"stage": "rows", "why": why}]
+
+
 class _Bars:
     """A bar on the terminal for each stage, one after another."""
 
@@ -319,14 +327,14 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
 class _Course:
     """Runs stages one after another and keeps what each has found."""
 
-    def __init__(self, case: Case, guard: Guard) -> None:
+    def __init__(self, case: Case, guard: Guard, stopped: list[dict[str, str]]) -> None:
         self.case = case
         self.guard = guard
         self.found = Findings()
         self.sections: dict[str, Any] = {}
         self.stages: list[dict[str, Any]] = []
         self.timing: list[dict[str, Any]] = []
-        self.stopped: list[dict[str, str]] = []
+        self.stopped = stopped
         self.total = Ledger()
 
     def run(self, wanted: list[str]) -> Audit:

@@ -9,6 +9,7 @@ import numpy as np
 
 from blackbox_xai._inputs import is_pandas
 from blackbox_xai.errors import BudgetError, ModelError
+from blackbox_xai.layouts import TabularLayout
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.plotting.folding import order_by_size
 from blackbox_xai.plotting.local import output_unit
@@ -130,8 +131,8 @@ def _section(found: Findings, rows: list[int]) -> dict[str, Any] | None:
 def drivers(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     """Average the sizes of attributions over the rows drawn at random; costs nothing."""
     many = [found.explanations[int(row)] for row in found.sampled]
-    if len(many) < 2 or len({e.feature_names for e in many}) > 1:
-        return None, Ledger()
+    if len(many) < 2 or not all(isinstance(e.layout, TabularLayout) for e in many):
+        return None, Ledger()  # words and segments differ from input to input
     last = len(many[0].output_names) - 1
     fixed = last if last < 2 else None
     places = [e.output_index() if fixed is None else fixed for e in many]

@@ -57,12 +57,14 @@ def row_record(explanation: Explanation, output: int, max_features: int = 12) ->
     bars = fold(
         values, explanation.feature_names, std_err, max_display=min(max_features, MAX_FEATURES)
     )
+    noise = 1e-12 * max(abs(base), abs(score), float(np.nanmax(np.abs(values), initial=0.0)))
     rest = None
     features: list[dict[str, Any]] = []
     cells = _cells(explanation.layout, len(values))
     for at, (feature, name) in enumerate(zip(bars.index, bars.names, strict=True)):
         error = None if bars.std_err is None else float(bars.std_err[at])
-        record = _effect(float(bars.values[at]), error)
+        phi = float(bars.values[at])
+        record = _effect(0.0 if abs(phi) < noise else phi, error)
         if feature < 0:
             rest = {"count": len(values) - len(features), **record}
         else:

@@ -74,7 +74,7 @@ def _stated(about: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _inputs_facts(case: Case) -> dict[str, Any]:
     inputs = case.inputs
-    facts: dict[str, Any] = {"rows": n_rows(inputs)}
+    facts: dict[str, Any] = {"rows": n_rows(inputs), "columns": [], "width": None}
     if hasattr(inputs, "columns"):
         names = [str(name) for name in inputs.columns]
         return {**facts, "kind": "table", "columns": names[:_MAX_COLUMNS], "width": len(names)}

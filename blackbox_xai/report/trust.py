@@ -82,17 +82,17 @@ def gates(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     rows = found.sampled[:_RESEEDED]
     if len(rows) < 2:
         return None, Ledger()
-    explainer = _cheaper(case.explainer)
-    shared = (explainer, case.model, take(case.inputs, rows), case.masker)
-    checks = evaluation.check(*shared, n_inputs=_GATED)
+    shared = (case.model, take(case.inputs, rows), case.masker)
+    checks = evaluation.check(case.explainer, *shared, n_inputs=_GATED)
     case.progress("gates", 1, 3)
-    sane = evaluation.sanity(*shared, n_inputs=len(rows))
+    cheaper = _cheaper(case.explainer)
+    sane = evaluation.sanity(cheaper, *shared, n_inputs=len(rows))
     case.progress("gates", 2, 3)
-    stable = evaluation.stability(*shared, n_inputs=len(rows))
+    stable = evaluation.stability(cheaper, *shared, n_inputs=len(rows))
     section = {
         "method": checks.method,
         "n": checks.n,
-        "budget": getattr(explainer, "budget", None),
+        "budget": getattr(cheaper, "budget", None),
         "reseed_error": _finite(checks.reseed_error),
         "gates": [
             {
@@ -116,7 +116,7 @@ def gates(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
 
 
 def _cheaper(explainer: LocalExplainer) -> LocalExplainer:
-    """Return the explainer with a smaller budget: laws hold at any, and many runs test them."""
+    """Return the explainer with a smaller budget: whether it needs the model shows at any."""
     own = getattr(explainer, "budget", None)
     if own is None or own <= _FEW:
         return explainer

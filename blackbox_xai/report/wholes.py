@@ -120,7 +120,8 @@ def surrogate(case: Case, _found: Findings) -> tuple[dict[str, Any] | None, Ledg
     if as_columns(case.inputs) is not None:
         return None, Ledger()  # rules about pixels or word statistics would help nobody
     left = getattr(case.model, "rows_left", None)
-    tree = SurrogateTree(max_leaves=8, max_queries=left, random_state=case.seed)
+    most = None if left is None else max(left // 2, min(left, case.n), 1)
+    tree = SurrogateTree(max_leaves=8, max_queries=most, random_state=case.seed)
     tree.fit(case.model, case.inputs)
     fidelity = tree.fidelity_
     output = min(len(tree.output_names_) - 1, 1)

@@ -218,9 +218,7 @@ def _mean_similarity(a: Sequence[FloatArray], b: Sequence[FloatArray], k: int) -
     return np.where(defined.any(axis=0), total / np.maximum(defined.sum(axis=0), 1), np.nan)
 
 
-def _columns(
-    explanations: Mapping[str, Sequence[Explanation]], output: int | str | None
-) -> dict[str, list[FloatArray]]:
+def _columns(explanations: Any, output: int | str | None) -> dict[str, list[FloatArray]]:
     """Return the attributions of each method to the output compared."""
     if not isinstance(explanations, Mapping) or not explanations:
         raise InputError(f"explanations must be a mapping of methods, got {shown(explanations)}.")

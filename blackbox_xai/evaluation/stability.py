@@ -228,7 +228,7 @@ def nearby(reference: Any, radius: float = 0.1) -> Neighbour:
 
 
 def _is_float(column: Any) -> bool:
-    return column.to_numpy().dtype.kind == "f"
+    return bool(column.to_numpy().dtype.kind == "f")
 
 
 def _batch(xs: list[Any]) -> Any:

@@ -135,14 +135,22 @@ class MaskedImage(Bound):
         """All fills count alike."""
         return np.full(self.n_fills, 1 / self.n_fills)
 
-    @cached_property
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """``segment 0`` to ``segment d - 1``."""
-        return tuple(f"segment {i}" for i in range(int(self.labels.max()) + 1))
+        return self._feature_names
 
     @cached_property
+    def _feature_names(self) -> tuple[str, ...]:
+        return tuple(f"segment {i}" for i in range(int(self.labels.max()) + 1))
+
+    @property
     def varies(self) -> BoolArray:
         """Whether hiding a segment changes any of its pixels, shape ``(r, d)``."""
+        return self._varies
+
+    @cached_property
+    def _varies(self) -> BoolArray:
         differs = self.filled != self.image
         if self.image.ndim == 3:
             differs = differs.any(axis=1 if self.channels_first else 3)
@@ -155,16 +163,22 @@ class MaskedImage(Bound):
     def contrast(self) -> FloatArray:
         """How far each segment is from its fill: summed absolute difference, shape ``(d,)``."""
         image = self.image.astype(np.float64)
-        change = sum(np.abs(filled - image) for filled in self.filled) / self.n_fills
+        change = np.zeros(image.shape)
+        for filled in self.filled:
+            change += np.abs(filled - image) / self.n_fills
         if self.image.ndim == 3:
             change = change.sum(axis=0 if self.channels_first else 2)
         d = len(self.feature_names)
         totals = np.bincount(self.labels.ravel(), weights=change.ravel(), minlength=d)
         return totals.astype(np.float64)
 
-    @cached_property
+    @property
     def layout(self) -> ImageLayout:
         """The labels, and the image to show them on."""
+        return self._layout
+
+    @cached_property
+    def _layout(self) -> ImageLayout:
         return ImageLayout(self.labels, self.image)
 
     @property

@@ -87,9 +87,9 @@ class Quickshift:
 
     Parameters
     ----------
-    kernel_size : float
+    kernel_size : int
         Width of the density estimate, in pixels.
-    max_dist : float
+    max_dist : int
         Longest link between two pixels of a segment.
     ratio : float
         Weight of colour against place, 0 to 1.
@@ -110,8 +110,8 @@ class Quickshift:
     ((20, 40), True)
     """
 
-    kernel_size: float = 4.0
-    max_dist: float = 200.0
+    kernel_size: int = 4
+    max_dist: int = 200
     ratio: float = 0.2
     random_state: int = 0
 

@@ -133,9 +133,13 @@ class MaskedRow(Bound):
         """Number of background rows."""
         return self.table.n_rows
 
-    @cached_property
+    @property
     def varies(self) -> BoolArray:
         """Where a background row differs from ``x``, shape ``(r, d)``; NaN equals NaN."""
+        return self._varies
+
+    @cached_property
+    def _varies(self) -> BoolArray:
         differs = np.empty((self.n_fills, len(self.table.names)), dtype=bool)
         for block, cells in zip(self.table.blocks, self.cells, strict=True):
             differs[:, block.columns] = block.varies(cells)
@@ -160,9 +164,13 @@ class MaskedRow(Bound):
         d = len(self.feature_names)
         return np.bincount(self.features, by_column, minlength=d).astype(np.float64)
 
-    @cached_property
+    @property
     def layout(self) -> TabularLayout:
         """The values of ``x``, one for each feature."""
+        return self._layout
+
+    @cached_property
+    def _layout(self) -> TabularLayout:
         values: list[Any] = [None] * len(self.table.names)
         for block, cells in zip(self.table.blocks, self.cells, strict=True):
             for j, cell in zip(block.columns, cells, strict=True):

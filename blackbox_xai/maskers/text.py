@@ -167,9 +167,13 @@ class MaskedText(Bound):
             members[feature].append(span)
         return tuple(tuple(own) for own in members)
 
-    @cached_property
+    @property
     def varies(self) -> BoolArray:
         """Whether hiding a feature changes the text, shape ``(1, d)``."""
+        return self._varies
+
+    @cached_property
+    def _varies(self) -> BoolArray:
         changed = [any(self.text[a:b] != self.hidden for a, b in own) for own in self._members]
         return np.array([changed], dtype=bool)
 
@@ -178,9 +182,13 @@ class MaskedText(Bound):
         """How much text hiding a feature changes: characters of its tokens, shape ``(d,)``."""
         return np.array([float(sum(b - a for a, b in own)) for own in self._members])
 
-    @cached_property
+    @property
     def layout(self) -> TextLayout:
         """The text, and where each feature stands in it."""
+        return self._layout
+
+    @cached_property
+    def _layout(self) -> TextLayout:
         return TextLayout(self.text, self._members)
 
     @property

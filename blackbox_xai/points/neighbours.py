@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox_xai.protocols import FloatArray, IntArray
 
 __all__ = ["blocks", "nearest", "squared_distances"]
 
 _BLOCK_BYTES = 16 << 20
-_SPARE = 10
+_RECHECK_BYTES = 1 << 20
+_SPARE = 6
 
 
 def blocks(n: int, width: int) -> list[slice]:
@@ -18,13 +22,14 @@ def blocks(n: int, width: int) -> list[slice]:
     return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
 
 
-def squared_distances(queries: FloatArray, points: FloatArray) -> FloatArray:
+def squared_distances(queries: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
     """Squared Euclidean distances, shape ``(len(queries), len(points))``, never negative."""
-    cross = queries @ points.T
+    cross: NDArray[Any] = queries @ points.T
     cross *= -2
     cross += (points**2).sum(1)
     cross += (queries**2).sum(1)[:, None]
-    return np.maximum(cross, 0, out=cross)
+    np.maximum(cross, 0, out=cross)
+    return cross
 
 
 def nearest(
@@ -32,8 +37,9 @@ def nearest(
 ) -> tuple[IntArray, FloatArray]:
     """Return the ``k`` nearest points of each query and their distances, nearest first.
 
-    Candidates come from a matrix product, whose last bits depend on the size of the block; they
-    are measured again one by one, so that no query depends on the others in the call.
+    Candidates come from a matrix product in single precision, whose last bits depend on the size
+    of the block; they are measured again one by one, so that no query depends on the others in
+    the call. Points should be centred, as distances between far-off points lose digits.
 
     Parameters
     ----------
@@ -58,17 +64,30 @@ def nearest(
     n = len(points)
     wanted = min(k + _SPARE, n - skip_self)
     indices = np.empty((len(queries), k), dtype=np.intp)
+    small = points.astype(np.float32)
     distances = np.empty((len(queries), k))
     for block in blocks(len(queries), n):
-        rough = squared_distances(queries[block], points)
+        rough = squared_distances(queries[block].astype(np.float32), small)
         if skip_self:
             rough[np.arange(len(rough)), np.arange(block.start, block.stop)] = np.inf
         near = np.argpartition(rough, wanted - 1, axis=1)[:, :wanted] if wanted < n else None
         candidates = np.sort(
             np.broadcast_to(np.arange(n), rough.shape) if near is None else near, axis=1
         )
-        exact = ((points[candidates] - queries[block][:, None, :]) ** 2).sum(axis=2)
+        exact = _exact(queries[block], points, candidates)
         order = np.argsort(exact, axis=1, kind="stable")[:, :k]
         indices[block] = np.take_along_axis(candidates, order, axis=1)
         distances[block] = np.sqrt(np.take_along_axis(exact, order, axis=1))
     return indices, distances
+
+
+def _exact(queries: FloatArray, points: FloatArray, candidates: IntArray) -> FloatArray:
+    """Return squared distances to the candidates, a few queries at a time."""
+    exact = np.empty(candidates.shape)
+    step = max(_RECHECK_BYTES // (8 * candidates.shape[1] * points.shape[1]), 1)
+    for start in range(0, len(queries), step):
+        few = slice(start, start + step)
+        gap = points[candidates[few]]
+        gap -= queries[few, None, :]
+        exact[few] = np.square(gap, out=gap).sum(axis=2)
+    return exact

@@ -147,18 +147,22 @@ def test_several_poisoned_rows_are_all_named():
 
 def test_a_row_that_always_scores_nan_is_named():
     model = lambda rows: np.where(rows[:, :1] == X[7, 0], np.nan, truth(rows))  # noqa: E731
-    with Faulty(model=model) as server:
-        with pytest.raises(AnswerError, match="row 7: class 0 is nan") as caught:
-            connect(server).predict(X[:64])
+    with (
+        Faulty(model=model) as server,
+        pytest.raises(AnswerError, match="row 7: class 0 is nan") as caught,
+    ):
+        connect(server).predict(X[:64])
     assert caught.value.rows == (7,)
     assert sum(row is None for row in caught.value.partial) == 1
 
 
 def test_faults_poison_and_limits_together():
     faults = {"503": 0.05, "lost": 0.05, "truncated": 0.03, "null": 0.03}
-    with Faulty(Plan(faults=faults, max_rows=7, poison=X[[BAD]])) as server:
-        with pytest.raises(PredictError) as caught:
-            connect(server).predict(X[:1500])
+    with (
+        Faulty(Plan(faults=faults, max_rows=7, poison=X[[BAD]])) as server,
+        pytest.raises(PredictError) as caught,
+    ):
+        connect(server).predict(X[:1500])
     assert caught.value.rows == (BAD,)
     rest = [i for i in range(1500) if i != BAD]
     np.testing.assert_array_equal([caught.value.partial[i] for i in rest], truth(X[rest]))

@@ -264,15 +264,16 @@ def test_noise_warns():
 
 
 def test_rows_in_another_order_are_found():
-    with Faulty(Plan(reverse=True)) as server:
-        with pytest.raises(AnswerError, match="another order"):
-            connect(server, preflight=True).predict(X[:100])
+    with Faulty(Plan(reverse=True)) as server, pytest.raises(AnswerError, match="another order"):
+        connect(server, preflight=True).predict(X[:100])
 
 
 def test_scores_that_depend_on_the_batch_are_found():
-    with Faulty(model=lambda rows: truth(rows - rows.mean(axis=0))) as server:
-        with pytest.warns(RuntimeWarning, match="depend on the rows beside them"):
-            connect(server, preflight=True).predict(X[:100])
+    with (
+        Faulty(model=lambda rows: truth(rows - rows.mean(axis=0))) as server,
+        pytest.warns(RuntimeWarning, match="depend on the rows beside them"),
+    ):
+        connect(server, preflight=True).predict(X[:100])
 
 
 @pytest.mark.parametrize("change", ["order", "drift"])
@@ -330,9 +331,11 @@ def test_negative_probabilities_are_errors_and_negative_scores_are_not():
 
 
 def test_output_names_of_another_number_are_refused():
-    with Faulty() as server:
-        with pytest.raises(AnswerError, match="expected 2 columns from output_names"):
-            connect(server, output_names=["no", "yes"]).predict(X[:16])
+    with (
+        Faulty() as server,
+        pytest.raises(AnswerError, match="expected 2 columns from output_names"),
+    ):
+        connect(server, output_names=["no", "yes"]).predict(X[:16])
 
 
 # ---- stopping, forking

@@ -106,7 +106,7 @@ class Asker:
                 headers=self.credentials.headers(method, url, headers, body or b""),
                 seconds=seconds,
                 cap=cap,
-                secrets=self.secrets(),
+                secrets=self.secrets,
             )
             if reply.status != 401 or last:
                 break

@@ -99,7 +99,7 @@ class Client:
             raise Fault(Verdict.STOP, str(error), error=BudgetError) from None
 
     def _decode(self, reply: Reply, n: int, tag: str) -> Answer:
-        fault = classify(reply, self.where, self.asker.secrets())
-        if fault is not None:
-            raise fault
-        return self.codec.decode(reply, n, tag)
+        if reply.status == 200:
+            return self.codec.decode(reply, n, tag)
+        fault = classify(reply, self.where, self.asker.secrets)
+        raise fault

@@ -7,6 +7,7 @@ import random
 import re
 import threading
 import time
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 
 from blackbox_xai._checks import shown
@@ -78,12 +79,10 @@ def _number(text: str) -> float | None:
     return number if 0 <= number < 1e9 else None
 
 
-def classify(reply: Reply, where: str, secrets: tuple[str | None, ...]) -> Fault | None:
-    """Return what is wrong with a reply going by its status, or None for 200."""
+def classify(reply: Reply, where: str, secrets: Callable[[], Sequence[str | None]]) -> Fault:
+    """Return what a status other than 200 means."""
     status = reply.status
-    if status == 200:
-        return None
-    head = redact(_head(reply), secrets)
+    head = redact(_head(reply), secrets())
     said = f"{where} answered {status}" + (f": {head}" if head else "")
     wait = retry_after(reply)
     if status == 402 or (status in (429, 403) and _QUOTA.search(head)):

@@ -71,12 +71,15 @@ class Run:
         self._canary = canary
         self._lone = lone
         self._name = f"{next(_serial):x}"
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)  # for workers: there may be something to send
+        self._over = threading.Condition(lock)  # for the caller, who looks at answers now and then
         self._stopped = threading.Event()
         self._uncut = [(0, rows.n)]
         self._waiting: list[Piece] = []
         self._in_flight = 0
         self._workers = 0
+        self._idle = 0
         self._done: list[tuple[int, FloatArray]] = []
         self._error: BaseException | None = None
         self._ledger = Ledger()
@@ -135,7 +138,7 @@ class Run:
             while not self._done:
                 if self._error is not None or self._finished():
                     return None
-                self._changed.wait(1.0)
+                self._over.wait(_LOOK_SECONDS)
             done, self._done = self._done, []
             return done
 
@@ -144,7 +147,7 @@ class Run:
         until = time.monotonic() + seconds
         with self._changed:
             while self._in_flight and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
+                self._over.wait(left)
             done, self._done = self._done, []
             return done
 
@@ -160,9 +163,16 @@ class Run:
             except BaseException as error:  # noqa: BLE001  # it is raised in the calling thread
                 self._give_up(error)
             finally:
-                with self._changed:
-                    self._in_flight -= 1
-                    self._changed.notify_all()
+                self._back()
+
+    def _back(self) -> None:
+        """Note that a request is over; wake whom that concerns."""
+        with self._changed:
+            self._in_flight -= 1
+            if self._idle:
+                self._changed.notify_all()
+            if not self._in_flight and (self._stopped.is_set() or self._finished()):
+                self._over.notify_all()
 
     def _take(self) -> Piece | None:
         """Wait for something to send; None when there is nothing left."""
@@ -177,7 +187,9 @@ class Run:
                 if self._finished():
                     break
                 wait = self._waiting[0].ready - now if self._waiting else _LOOK_SECONDS
+                self._idle += 1
                 self._changed.wait(min(max(wait, 0.001), _LOOK_SECONDS))
+                self._idle -= 1
         return None
 
     def _ready(self, now: float) -> Piece | None:
@@ -279,6 +291,7 @@ class Run:
                 self._error = error
             self._stopped.set()
             self._changed.notify_all()
+            self._over.notify_all()
 
     def _fatal(self, piece: Piece, fault: Fault) -> BaseException:
         """Return the error that ends the run."""

@@ -16,6 +16,7 @@ from blackbox_xai.errors import AnswerError
 __all__ = ["answer_of_list", "invalid", "labelled", "parse_json", "to_json"]
 
 _NUMBERS = frozenset({int, float})
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def invalid(reason: str, row: int | None = None) -> Fault:
@@ -25,7 +26,7 @@ def invalid(reason: str, row: int | None = None) -> Fault:
 
 def to_json(value: Any) -> bytes:
     """Return strict JSON; NaN and infinity never get out."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def parse_json(reply: Reply) -> Any:

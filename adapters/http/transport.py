@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import urllib3
@@ -36,6 +36,17 @@ class _Exchange(threading.local):
     ticket: int | None = None
     connection: Any = None
     idle: float = 0.0
+
+    def begin(self, watchdog: Watchdog, deadline: float) -> None:
+        """Have the connection that is used next watched."""
+        self.watchdog, self.deadline, self.ticket = watchdog, deadline, None
+        self.connection, self.idle = None, 0.0
+
+    def end(self) -> None:
+        """End the watch."""
+        if self.watchdog is not None and self.ticket is not None:
+            self.watchdog.forget(self.ticket)
+        self.watchdog = None
 
     def note_use(self) -> None:
         """Note on the connection that it has just been used."""
@@ -139,7 +150,7 @@ class Transport:
         headers: Mapping[str, str],
         seconds: float,
         cap: int,
-        secrets: tuple[str | None, ...] = (),
+        secrets: Callable[[], Sequence[str | None]] = tuple,
     ) -> Reply:
         """Send one request and return the whole answer, whatever its status.
 
@@ -151,8 +162,8 @@ class Transport:
             For connecting, sending and reading together.
         cap : int
             Most bytes of an answer, before and after decompression.
-        secrets : tuple of str
-            Kept out of messages.
+        secrets : callable
+            Returns what is kept out of messages.
 
         Raises
         ------
@@ -181,9 +192,7 @@ class Transport:
         cap: int,
     ) -> Reply:
         left = max(deadline - time.monotonic(), 0.001)
-        mine = _exchange
-        mine.watchdog, mine.deadline, mine.ticket = self.watchdog, deadline, None
-        mine.idle = 0.0
+        _exchange.begin(self.watchdog, deadline)
         response = None
         whole = False
         try:
@@ -205,9 +214,7 @@ class Transport:
             _exchange.note_use()
             return Reply(response.status, response.headers, data)
         finally:
-            if mine.ticket is not None:
-                self.watchdog.forget(mine.ticket)
-            mine.watchdog = None
+            _exchange.end()
             if response is not None and not whole:
                 response.close()
 
@@ -235,10 +242,10 @@ class _TooLong(ValueError):
 _DROPPED = (urllib3.exceptions.ProtocolError, ConnectionError)
 
 
-def _clean(fault: Fault | None, secrets: tuple[str | None, ...]) -> Fault:
+def _clean(fault: Fault | None, secrets: Callable[[], Sequence[str | None]]) -> Fault:
     if fault is None:
         return Fault(Verdict.STOP, "nothing was sent")
-    fault.reason = redact(fault.reason, secrets)
+    fault.reason = redact(fault.reason, secrets())
     return fault
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+import warnings
+from typing import Any, TextIO
 
 import click
 
@@ -143,6 +144,27 @@ def project(**given: Any) -> int:
 
 
 @cli.command()
+@click.argument("model")
+@click.argument("data")
+@click.option(
+    "--method",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "exact", "kernelshap", "lime", "occlusion", "rise"]),
+)
+@click.option("--rows", default="0:3", show_default=True, help="Rows to test on.")
+@model_options
+@data_options
+@run_options
+@output_options
+def check(**given: Any) -> int:
+    """Test whether an explainer keeps laws that hold on any model; ends with 1 when not."""
+    from blackbox_xai.cli.explaining import run_check
+
+    return run_check(**given)
+
+
+@cli.command()
 @click.argument("audit_json")
 @output_options
 def render(**given: Any) -> int:
@@ -164,9 +186,23 @@ def probe(**given: Any) -> int:
     return run_probe(**given)
 
 
+def _say(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a warning of the library as one line on stderr."""
+    del category, filename, lineno, file, line
+    click.echo(f"Warning: {message}", err=True)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    warnings.showwarning = _say  # what Python offers to show warnings otherwise
     verbose = sum(a.count("v") for a in arguments if a.startswith("-v") and set(a) == {"-", "v"})
 
     def command() -> int:

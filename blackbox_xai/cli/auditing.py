@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from blackbox_xai.cli.data import DataError
-from blackbox_xai.cli.exits import FAILED, INTERRUPTED, PARTIAL
+from blackbox_xai.cli.exits import FAILED, INTERRUPTED, PARTIAL, DataError
 from blackbox_xai.cli.models import model_facts, without_secrets
 from blackbox_xai.cli.output import write_text
 from blackbox_xai.cli.progress import reporter

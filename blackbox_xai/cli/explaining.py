@@ -1,49 +1,70 @@
-"""``blackbox-xai explain``."""
+"""``blackbox-xai explain`` and ``check``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from blackbox_xai.cli.data import row_range
-from blackbox_xai.cli.exits import INTERRUPTED, PARTIAL
+from blackbox_xai.cli.exits import FAILED, INTERRUPTED, PARTIAL
 from blackbox_xai.cli.output import chosen_format, write_columns, write_text
 from blackbox_xai.cli.progress import reporter
 from blackbox_xai.cli.setup import read_inputs, the_model
 
-__all__ = ["run_explain"]
+__all__ = ["run_check", "run_explain"]
 
 _FORMATS = ("table", "json", "csv", "parquet", "html")
 
 
-def run_explain(**given: Any) -> int:
-    """Explain rows; returns the exit code."""
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What ``explain`` and ``check`` work on."""
+
+    inputs: Any
+    rows: Any
+    masker: Any
+    explainer: Any
+
+
+def _task(given: dict[str, Any]) -> _Task:
     import numpy as np
 
     from blackbox_xai._inputs import n_rows
-    from blackbox_xai.errors import BudgetError, Interrupted, ModelError
-    from blackbox_xai.report.case import Guard
     from blackbox_xai.report.defaults import choose_masker
     from blackbox_xai.report.local import take
 
-    kind = chosen_format(given["out"], given["format_"], _FORMATS)
     inputs = read_inputs(given)
     data = inputs.data
     names = data.names if data.names and not hasattr(data.inputs, "columns") else None
     rows = np.array(row_range(given["rows"], n_rows(data.inputs)))
     masker = choose_masker(data.inputs, inputs.background, names, given["seed"])
     explainer = _explainer(given, masker, data.inputs)
+    return _Task(take(data.inputs, rows), rows, masker, explainer)
+
+
+def _guard(given: dict[str, Any]) -> Any:
+    from blackbox_xai.report.case import Guard
+
+    return Guard(the_model(given), max_rows=given["budget"], max_seconds=given["max_seconds"])
+
+
+def run_explain(**given: Any) -> int:
+    """Explain rows; returns the exit code."""
+    from blackbox_xai.errors import BudgetError, Interrupted, ModelError
+
+    kind = chosen_format(given["out"], given["format_"], _FORMATS)
+    task = _task(given)
     if given["dry_run"]:
-        return _plan(explainer, len(rows))
-    model = Guard(the_model(given), max_rows=given["budget"], max_seconds=given["max_seconds"])
+        return _plan(task.explainer, len(task.rows))
     show = reporter(given["progress"], quiet=given["quiet"])
-    code, many = 0, []
+    code = 0
     try:
-        many = explainer.explain_many(
-            model,
-            take(data.inputs, rows),
-            masker,
+        many = task.explainer.explain_many(
+            _guard(given),
+            task.inputs,
+            task.masker,
             outputs=_output(given["output"]),
             n_jobs=given["jobs"],
             progress=lambda done, total: show("rows", done, total),
@@ -54,8 +75,28 @@ def run_explain(**given: Any) -> int:
             raise
         code = INTERRUPTED if isinstance(error, Interrupted) else PARTIAL
         click.echo(f"Stopped early: {error}", err=True)
-    _write(many, rows.tolist(), kind, given["out"])
+    _write(many, task.rows.tolist(), kind, given["out"])
     return code
+
+
+def run_check(**given: Any) -> int:
+    """Test an explainer; returns the exit code."""
+    from blackbox_xai.evaluation import check
+
+    kind = chosen_format(given["out"], given["format_"], ("table", "json", "csv"))
+    task = _task(given)
+    if given["dry_run"]:
+        return _plan(task.explainer, 7 * len(task.rows))
+    checks = check(task.explainer, _guard(given), task.inputs, task.masker, n_inputs=len(task.rows))
+    columns: dict[str, list[Any]] = {}
+    for gate in checks.rows():
+        for name in ("name", "status", "value", "tolerance", "law"):
+            columns.setdefault(name, []).append(gate[name])
+    write_columns(columns, given["out"], kind)
+    if not given["quiet"]:
+        rows = checks.cost.rows
+        click.echo(f"{checks.method} on {checks.n} rows; {rows:,} model rows.", err=True)
+    return 0 if checks.passed else FAILED
 
 
 def _output(text: str | None) -> Any:

@@ -28,6 +28,7 @@ def open_model(
     scale: str | None = None,
     batch_size: int | None = None,
     trust_pickle: bool = False,
+    cache: str | None = None,
 ) -> Adapter:
     """Return the model that ``name`` means: a file, an address, or ``package.module:object``.
 
@@ -38,7 +39,20 @@ def open_model(
     """
     import blackbox_xai as bx
 
-    settings: dict[str, Any] = {"output_names": classes, "scale": scale, "batch_size": batch_size}
+    model = _opened(
+        name,
+        {"output_names": classes, "scale": scale, "batch_size": batch_size},
+        trust_pickle=trust_pickle,
+    )
+    if cache is None:
+        return model
+    told = None if model.fingerprint() else without_secrets(name)
+    return bx.RecordedModel(model, cache, fingerprint=told)
+
+
+def _opened(name: str, settings: dict[str, Any], *, trust_pickle: bool) -> Adapter:
+    import blackbox_xai as bx
+
     if name.startswith(("http://", "https://")):
         return bx.as_model(name, **settings)
     suffix = Path(name).suffix.lower()

@@ -33,6 +33,9 @@ def model_options(command: Command) -> Command:
         ),
         click.option("--batch-size", type=click.IntRange(1), help="Rows sent at a time."),
         click.option(
+            "--cache", help="Prediction log: what it holds is not asked again, also after a crash."
+        ),
+        click.option(
             "--trust-pickle",
             is_flag=True,
             help="Open a pickled model, which runs code from the file.",

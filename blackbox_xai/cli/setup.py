@@ -45,6 +45,7 @@ def the_model(given: dict[str, Any]) -> Adapter:
         scale=given["scale"],
         batch_size=given["batch_size"],
         trust_pickle=given["trust_pickle"],
+        cache=given["cache"],
     )
 
 

@@ -63,7 +63,7 @@ def run_ood(**given: Any) -> int:
     ).fit(reference.inputs)
     p_values = detector.p_values(data.inputs)
     flagged = p_values <= given["false_alarm"]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "row": list(range(len(p_values))),
         "p_value": [float(p) for p in p_values],
         "unusual": [bool(f) for f in flagged],
@@ -95,7 +95,7 @@ def run_project(**given: Any) -> int:
         features=as_columns(data.inputs), random_state=given["seed"]
     )
     places = projection.fit_transform(data.inputs)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "row": list(range(len(places))),
         "x": [float(x) for x in places[:, 0]],
         "y": [float(y) for y in places[:, 1]],

@@ -21,7 +21,9 @@ __all__ = ["Explainer", "target_output"]
 class Explainer(Protocol):
     """What is tested: frozen settings with a seed, and ``explain_many``."""
 
-    random_state: int
+    @property
+    def random_state(self) -> int:
+        """Seed."""
 
     def explain_many(
         self, model: Any, xs: Any, masker: Masker, *, outputs: Any = None

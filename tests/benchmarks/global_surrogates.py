@@ -182,7 +182,7 @@ def case(X: Any, y: Any, make: Callable[[bool], Any], seed: int) -> tuple[Any, A
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    labels = np.asarray(y).dtype.kind not in "f" and len(np.unique(y)) <= 10
+    labels = np.asarray(y).dtype.kind != "f" and len(np.unique(y)) <= 10
     split = train_test_split(
         X, np.asarray(y), test_size=0.4, random_state=seed, stratify=y if labels else None
     )

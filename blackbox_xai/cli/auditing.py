@@ -23,6 +23,7 @@ _SURROGATE_ROWS = 4000
 
 def run_audit(**given: Any) -> int:
     """Audit a model; returns the exit code."""
+    _check_out(given["out"])
     task = _demo(given) if given["demo"] else _named(given)
     for name in ("sections", "skip"):
         for section in split_names(given[name]):
@@ -49,6 +50,17 @@ def run_audit(**given: Any) -> int:
         return INTERRUPTED
     _write(report, given)
     return _code(report, given["fail_on"])
+
+
+def _check_out(out: str | None) -> None:
+    """Say that nothing can be written there before anything is asked."""
+    if out in (None, "-"):
+        return
+    target = Path(str(out))
+    if target.suffix.lower() not in (".html", ".json"):
+        raise click.UsageError(f"--out must end in .html or .json, got {target.name!r}.")
+    if not target.parent.is_dir():
+        raise click.UsageError(f"--out: there is no folder {str(target.parent)!r}.")
 
 
 def _named(given: dict[str, Any]) -> dict[str, Any]:
@@ -131,8 +143,6 @@ def _write(report: Audit, given: dict[str, Any]) -> None:
         write_text(report.to_html() if kind == "html" else report.to_json(), "-")
         return
     target = Path(out or "audit.html")
-    if target.suffix.lower() not in (".html", ".json"):
-        raise click.UsageError(f"--out must end in .html or .json, got {target.name!r}.")
     report.save(target)
     if target.suffix.lower() == ".html":
         report.save(target.with_suffix(".json"))

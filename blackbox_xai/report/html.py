@@ -135,6 +135,7 @@ def _environment() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(
         name=_named, number=_number, value=_valued, count=lambda n: f"{int(n):,}", percent=_percent

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from blackbox_xai.points.neighbours import blocks
+from blackbox_xai.points.neighbours import blocks, squared_distances
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["classical_scaling", "place_by_distance", "stochastic_scaling"]
+__all__ = ["classical_scaling", "majorise", "place_by_distance", "stochastic_scaling"]
 
 _ROUNDS = 20
 _FIRST, _LAST = 0.3, 0.001
-_ANCHORS = 1000
 
 
 def stochastic_scaling(
@@ -117,4 +116,31 @@ def place_by_distance(
             length = np.maximum(np.sqrt((gap**2).sum(axis=2)), 1e-12)
             here = centre + ((wanted / length)[..., None] * gap).mean(axis=1)
         places[block] = here
+    return places
+
+
+def majorise(points: FloatArray, places: FloatArray, *, n_iter: int) -> FloatArray:
+    """Lower the stress of a map by Guttman transforms; each takes the square of the rows.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, dims)
+    places : ndarray of shape (n, 2)
+    n_iter : int
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+
+    References
+    ----------
+    J. de Leeuw (1977), "Applications of convex analysis to multidimensional scaling": the stress
+    never rises.
+    """
+    wanted = np.sqrt(squared_distances(points, points))
+    for _ in range(n_iter):
+        shown = np.sqrt(squared_distances(places, places))
+        ratio = np.divide(wanted, np.maximum(shown, 1e-12, out=shown), out=shown)
+        np.fill_diagonal(ratio, 0)
+        places = (ratio.sum(axis=1)[:, None] * places - ratio @ places) / len(places)
     return places

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from blackbox_xai.points.space import explanation_points
 from blackbox_xai.projection.linear import PCAProjection
 from blackbox_xai.projection.mds import ClassicalMDS, MDSProjection
 from blackbox_xai.projection.quality import MapQuality, map_quality
-from blackbox_xai.points.space import explanation_points
 from blackbox_xai.projection.tsne import TSNEProjection
 
 __all__ = [

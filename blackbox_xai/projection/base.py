@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from blackbox_xai._checks import check_int
 from blackbox_xai._inputs import n_rows
 from blackbox_xai.errors import InputError
-from blackbox_xai.projection.quality import MapQuality, map_quality
 from blackbox_xai.points.space import fit_space
+from blackbox_xai.projection.quality import MapQuality, map_quality
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["Projection"]

@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator
 
 from blackbox_xai._checks import check_int
 from blackbox_xai.errors import InputError
+from blackbox_xai.points.neighbours import blocks
 from blackbox_xai.projection.base import Projection
 from blackbox_xai.projection.linear import principal_axes
-from blackbox_xai.points.neighbours import blocks
 from blackbox_xai.projection.scaling import (
     classical_scaling,
     majorise,

@@ -9,12 +9,12 @@ import numpy as np
 
 from blackbox_xai._checks import check_int, check_positive
 from blackbox_xai._parallel import Progress, progress_hook
+from blackbox_xai.points.neighbours import blocks, nearest
 from blackbox_xai.projection.affinity import affinities, perplexity_weights
 from blackbox_xai.projection.base import Projection
 from blackbox_xai.projection.descent import descend
 from blackbox_xai.projection.field import repulsion
 from blackbox_xai.projection.linear import principal_axes
-from blackbox_xai.points.neighbours import blocks, nearest
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["TSNEProjection"]

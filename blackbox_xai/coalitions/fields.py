@@ -52,7 +52,7 @@ def subsets_from_fields(
     n: int,
     rng: np.random.Generator,
 ) -> BoolArray:
-    """Random coalitions in smooth patches, each followed by its complement.
+    """Random coalitions in smooth patches.
 
     Gaussian fields of several length scales over the places are cut at levels that keep 10 % to
     90 % of the total size.
@@ -73,12 +73,11 @@ def subsets_from_fields(
     -------
     ndarray of shape (n, d)
     """
-    d, pairs = len(centres), -(-n // 2)
+    d = len(centres)
     distances = ((centres[:, None] - centres) ** 2).sum(axis=-1)
-    fields = rng.standard_normal((pairs, d))
+    fields = rng.standard_normal((n, d))
     for i, length in enumerate(lengths):
         covariance = np.exp(-distances / (2 * length**2)) + 1e-6 * np.eye(d)
         root = np.linalg.cholesky(covariance)
         fields[i :: len(lengths)] = fields[i :: len(lengths)] @ root.T
-    kept = top_shares(fields, sizes, spread_levels(pairs, 0.1, 0.9, rng))
-    return np.stack([kept, ~kept], axis=1).reshape(-1, d)[:n]
+    return top_shares(fields, sizes, spread_levels(n, 0.1, 0.9, rng))

@@ -21,6 +21,8 @@ __all__ = ["Occlusion"]
 _BLOCK = 64
 _FIRST_TILES = 4
 _SMALLEST_TILE = 8
+# Parts with less than this share of the largest effect are not looked into.
+_NOTABLE = 0.1
 
 Groups = Mapping[str, Sequence[str | int]]
 
@@ -43,8 +45,8 @@ class Occlusion(LocalExplainer):
         over its groups, and the drop of each group is in ``diagnostics["groups"]``.
     adaptive : bool
         Cut the input into 4 parts along each side, then halve again and again those with the
-        largest effect, until ``budget`` is spent or parts have the size of the smallest window
-        (8 pixels, or one feature). The value of a feature is the drop of its smallest part.
+        largest effect, until ``budget`` is spent, parts have the size of the smallest window (8
+        pixels, or one feature), or those left have under a tenth of the largest effect. The value of a feature is the drop of its smallest part.
     budget : int, optional
         Model rows spent at most. Needed for ``adaptive``; otherwise a plan that needs more is
         refused before it starts.
@@ -227,6 +229,8 @@ def _worth_splitting(
     chosen: list[int] = []
     parts: list[IntArray] = []
     for i in np.argsort(-effect, kind="stable"):
+        if effect[i] <= _NOTABLE * effect.max():
+            break
         halves = split(boxes[i], smallest)
         if len(halves) == 1:
             continue

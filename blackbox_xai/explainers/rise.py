@@ -18,18 +18,15 @@ from blackbox_xai.protocols import FloatArray, IntArray, MaskedInput, PixelInput
 from blackbox_xai.results import Attribution
 from blackbox_xai.solvers.gaussian_process import Moments, fit_smooth
 from blackbox_xai.solvers.slopes import SlopeSums, slopes
+from blackbox_xai.solvers.student import student_factor
 from blackbox_xai.values import Query, Steps, ValueFunction
 
 __all__ = ["Rise"]
 
 _BLOCK = 32
 _GROUPS = 10
-# 97.5 % quantile of Student's t with 9 degrees of freedom over that of the normal: the errors of
-# ten groups are read as normal ones.
-_STUDENT = 2.2622 / 1.9600
 _PRIOR_CELLS = 20
 _PRIOR_LENGTHS = np.array([0.05, 0.1, 0.2, 0.4])
-_POSTERIOR_DRAWS = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,8 @@ class Rise(LocalExplainer):
         Probability that a cell or feature is kept.
     prior : {"gp"}, optional
         On images, take neighbouring cells (at most 20 x 20) to have similar effects and regress
-        on all of them at once, instead of one pixel at a time.
+        on all of them at once, instead of one pixel at a time. Without ``std_err``: masks this
+        coarse leave the finer cells to the prior, whose word is not an error bar.
 
     Notes
     -----
@@ -127,7 +125,9 @@ class Rise(LocalExplainer):
         return Attribution(
             values=_by_segment(whole, labels, v.n_features),
             base=sums.mean,
-            std_err=_STUDENT * np.sqrt(spread * (1 - 1 / _GROUPS)) if enough else None,
+            std_err=student_factor(_GROUPS) * np.sqrt(spread * (1 - 1 / _GROUPS))
+            if enough
+            else None,
             diagnostics={"n_masks": int(sums.n.sum())},
             heatmap=whole.T.reshape(*labels.shape, -1),
         )
@@ -149,18 +149,15 @@ class Rise(LocalExplainer):
             moments = moments or [Moments(rows * columns, scores.shape[1])]
             moments[0].add(masks.averages(grids, shifts, rows, columns), scores)
         place = np.indices((rows, columns)).reshape(2, -1).T / max(rows, columns)
-        fit = fit_smooth(moments, place, np.ones(len(place)), _PRIOR_LENGTHS)
+        fit = fit_smooth(moments[0], place, np.ones(len(place)), _PRIOR_LENGTHS)
         down = np.arange(labels.shape[0]) * rows // labels.shape[0]
         across = np.arange(labels.shape[1]) * columns // labels.shape[1]
         cell = (down[:, None] * columns + across).ravel()
         k = fit.effects.shape[1]
-        drawn = [fit.draw(_POSTERIOR_DRAWS, j, rng) for j in range(k)]
-        spread = [_by_segment(one[:, cell], labels, v.n_features).std(axis=1) for one in drawn]
         heatmap = fit.effects[cell]
         return Attribution(
             values=_by_segment(heatmap.T, labels, v.n_features),
             base=moments[0].scores / moments[0].n,
-            std_err=np.stack(spread, axis=1),
             diagnostics={"n_masks": moments[0].n, "length": fit.length.tolist()},
             heatmap=heatmap.reshape(*labels.shape, k),
         )

@@ -53,7 +53,8 @@ class SuperpixelGP(LocalExplainer):
     -----
     ``values`` are total effects: the score that goes when the superpixel goes, as the mean over
     masks. ``heatmap`` holds effects per pixel, which do not favour large superpixels.
-    ``std_err`` are posterior standard deviations. The adaptive masks follow the output with the
+    ``std_err`` are posterior standard deviations, widened where later masks disagree with the
+    first ones by more than chance. The adaptive masks follow the output with the
     highest score; all outputs are regressed on all masks.
 
     References
@@ -86,20 +87,19 @@ class SuperpixelGP(LocalExplainer):
         for i, n in enumerate(schedule):
             kept = run.posterior_masks(n, rng) if i else places.masks(n, rng)
             yield from run.ask(kept, rng)
+            run.first = run.first or run.fit
             if self._reliable(run):
                 break
         return run.attribution()
 
     def _schedule(self) -> list[int]:
-        """Return how many masks each round sends."""
-        n = self.budget - 1
+        """Return how many masks, with their complements, each round sends."""
+        pairs = (self.budget - 1) // 2
         if not self.adaptive:
-            return [n]
-        first = max(round(_FIRST_SHARE * n / 2) * 2, 2)
-        rest = n - first
-        cuts = [round(rest * i / _ROUNDS / 2) * 2 for i in range(_ROUNDS)] + [rest]
-        rounds = [b - a for a, b in pairwise(cuts)]
-        return [first, *(size for size in rounds if size > 0)]
+            return [pairs]
+        first = max(round(_FIRST_SHARE * pairs), 1)
+        cuts = [first + (pairs - first) * i // _ROUNDS for i in range(_ROUNDS + 1)]
+        return [first, *(b - a for a, b in pairwise(cuts) if b > a)]
 
     def _reliable(self, run: _Run) -> bool:
         return self.reliability is not None and bool((run.reliability() >= self.reliability).all())
@@ -144,23 +144,26 @@ def _places(v: ValueFunction) -> _Places:
 
 
 class _Run:
-    """What one explanation has learnt so far."""
+    """What one explanation has learnt so far.
+
+    Masks come with their complements. Half the difference of the two scores holds main effects
+    and odd interactions only, so regressing it keeps interactions of even order out of the noise.
+    """
 
     def __init__(self, v: ValueFunction, places: _Places, k: int, focus: int) -> None:
         self.v, self.places, self.focus = v, places, focus
-        self.n_masks = 0
-        self.by_fill = [Moments(v.n_features, k) for _ in range(v.n_fills)]
+        self.level = np.zeros(k)
+        self.moments = Moments(v.n_features, k, about_mean=False)
+        self.first: SmoothFit | None = None
         self._fit: SmoothFit | None = None
 
     def ask(self, kept: BoolArray, rng: np.random.Generator) -> Steps[None]:
-        """Score masks and add them up, fill by fill."""
-        fills = stratified_draws(self.v.masked.fill_weights, len(kept), rng)
-        one_fill = self.v.n_fills == 1
-        scores = yield Query(kept) if one_fill else Query(kept, fills)
-        for fill, moments in enumerate(self.by_fill):
-            chosen = fills == fill
-            moments.add(kept[chosen].astype(np.float64), scores[chosen])
-        self.n_masks += len(kept)
+        """Score masks and their complements, and add up what they tell."""
+        masks = np.stack([kept, ~kept], axis=1).reshape(-1, kept.shape[1])
+        fills = np.repeat(stratified_draws(self.v.masked.fill_weights, len(kept), rng), 2)
+        scores = yield Query(masks) if self.v.n_fills == 1 else Query(masks, fills)
+        self.level += scores.sum(axis=0) / 2
+        self.moments.add(kept - 0.5, (scores[::2] - scores[1::2]) / 2)
         self._fit = None
 
     @property
@@ -168,38 +171,44 @@ class _Run:
         """The posterior given all scores."""
         if self._fit is None:
             self._fit = fit_smooth(
-                self.by_fill, self.places.centres, self.places.sizes, _EFFECT_LENGTHS
+                self.moments, self.places.centres, self.places.sizes, _EFFECT_LENGTHS
             )
         return self._fit
 
     def posterior_masks(self, n: int, rng: np.random.Generator) -> BoolArray:
-        """Masks that keep what a draw from the posterior ranks highest, and their complements."""
-        pairs = -(-n // 2)
-        d = self.v.n_features
-        density = self.fit.draw(pairs, self.focus, rng) / self.places.sizes
-        kept = top_shares(density, self.places.sizes, spread_levels(pairs, 0.05, 0.9, rng))
-        return np.stack([kept, ~kept], axis=1).reshape(-1, d)[:n]
+        """Masks ``(n, d)`` that keep what a draw from the posterior ranks highest."""
+        density = self.fit.draw(n, self.focus, rng) / self.places.sizes
+        return top_shares(density, self.places.sizes, spread_levels(n, 0.05, 0.9, rng))
+
+    def _drift(self) -> FloatArray:
+        """Return the variance that comes from masks following the answers, shape ``(k,)``.
+
+        Had all masks one law, the effects would have moved since the first round by what their
+        errors shrank by (Hausman 1978, theorem 2.1); what they moved beyond that is drift.
+        """
+        if self.first is None:
+            return np.zeros_like(self.level)
+        moved = ((self.fit.effects - self.first.effects) ** 2).mean(axis=0)
+        shrunk = (self.first.std_err**2 - self.fit.std_err**2).mean(axis=0)
+        return np.maximum(moved - np.maximum(shrunk, 0.0), 0.0)
 
     def reliability(self) -> FloatArray:
         """Return the expected squared correlation of the map with the true one, for each output."""
         known = self.fit.effects.var(axis=0)
-        unknown = (self.fit.std_err**2).mean(axis=0)
+        unknown = (self.fit.std_err**2).mean(axis=0) + self._drift()
         return np.asarray(known / np.maximum(known + unknown, 1e-300), dtype=np.float64)
 
     def attribution(self) -> Attribution:
         """Return effects, their errors, and the effects per pixel."""
         fit, sizes = self.fit, self.places.sizes
-        n = max(self.n_masks, 1)
-        mean_kept = sum(m.design for m in self.by_fill) / n
-        mean_score = sum(m.scores for m in self.by_fill) / n
         density = fit.effects / sizes[:, None]
         padded = np.concatenate([density, np.zeros((1, density.shape[1]))])
         return Attribution(
             values=fit.effects,
-            base=mean_score - mean_kept @ fit.effects,
-            std_err=fit.std_err,
+            base=self.level / self.moments.n - fit.effects.sum(axis=0) / 2,
+            std_err=np.sqrt(fit.std_err**2 + self._drift()),
             diagnostics={
-                "n_masks": self.n_masks,
+                "n_masks": 2 * self.moments.n,
                 "length": fit.length.tolist(),
                 "noise_ratio": fit.noise_ratio.tolist(),
                 "reliability": self.reliability().tolist(),

@@ -32,7 +32,11 @@ class ContrastFit:
 
 
 def fit_contrasts(
-    levels: NDArray[np.int8], shares: FloatArray, own: BoolArray, scores: FloatArray
+    levels: NDArray[np.int8],
+    shares: FloatArray,
+    own: BoolArray,
+    scores: FloatArray,
+    covariates: FloatArray | None = None,
 ) -> ContrastFit:
     """Contrast ``E[f | own level] - E[f | other levels]`` of each feature.
 
@@ -49,6 +53,8 @@ def fit_contrasts(
     own : ndarray of shape (d, b)
         Which levels count as the feature's own.
     scores : ndarray of shape (m, k)
+    covariates : ndarray of shape (q, m), optional
+        What else may move the scores; each has mean 0 at every level of every feature.
 
     Returns
     -------
@@ -64,8 +70,13 @@ def fit_contrasts(
     >>> fit_contrasts(levels, shares, own, scores[:, None]).effects.round().ravel()
     array([3., 1.])
     """
-    design, feature, level = _dummies(levels, shares)
-    contrast = _contrasts(shares, own, feature, level)
+    columns, feature, level = _dummies(levels, shares)
+    contrast, chances = _contrasts(shares, own, feature, level), shares[feature, level]
+    if covariates is not None:
+        columns = np.concatenate([columns, covariates])
+        contrast = np.pad(contrast, ((0, 0), (0, len(covariates))))
+        chances = np.pad(chances, (0, len(covariates)))
+    design = columns.T
     m, p = design.shape
     mean, y_mean = design.mean(axis=0), scores.mean(axis=0)
     gram = design.T @ design - m * np.outer(mean, mean)
@@ -77,18 +88,17 @@ def fit_contrasts(
     pulls = design @ weights - mean @ weights
     spare = m / max(m - p - 1, 1)
     std_err = np.sqrt(spare * (pulls**2).T @ residuals**2)
-    chances = shares[feature, level]
     return ContrastFit(contrast @ slopes, std_err, y_mean + (chances - mean) @ slopes)
 
 
 def _dummies(levels: NDArray[np.int8], shares: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """Return indicators ``(m, p)`` of all levels but each feature's first, and what they show."""
+    """Return indicators ``(p, m)`` of all levels but each feature's first, and what they show."""
     possible = shares > 0
     possible[np.arange(len(shares)), np.argmax(possible, axis=1)] = False
     feature, level = np.nonzero(possible)
     design = np.empty((len(feature), levels.shape[1]))
     np.equal(levels[feature], level[:, None], out=design, casting="unsafe")
-    return design.T, feature, level
+    return design, feature, level
 
 
 def _contrasts(

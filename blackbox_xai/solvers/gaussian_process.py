@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ __all__ = ["Moments", "SmoothFit", "fit_smooth"]
 
 _NUGGET = 0.05
 _UNLIKELY = 0.01
-_NOISE_RATIOS = np.logspace(-2.5, 1.5, 17)
+_NOISE_RATIOS = np.logspace(-6, 1.5, 31)
 
 
 class Moments:
@@ -26,10 +25,13 @@ class Moments:
     ----------
     d, k : int
         Columns of the design and of the scores.
+    about_mean : bool
+        Whether the scores have a level of their own, which is taken out; False for differences.
     """
 
-    def __init__(self, d: int, k: int) -> None:
+    def __init__(self, d: int, k: int, *, about_mean: bool = True) -> None:
         self.n = 0
+        self.about_mean = about_mean
         self.design, self.scores = np.zeros(d), np.zeros(k)
         self.squares, self.products = np.zeros((d, d)), np.zeros((d, k))
         self.energy = np.zeros(k)
@@ -45,6 +47,8 @@ class Moments:
 
     def centred(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return sums of squares and products about the means: ``(d, d)``, ``(d, k)``, ``(k,)``."""
+        if not self.about_mean:
+            return self.squares, self.products, self.energy
         n = max(self.n, 1)
         gram = self.squares - np.outer(self.design, self.design) / n
         cross = self.products - np.outer(self.design, self.scores) / n
@@ -93,7 +97,7 @@ class SmoothFit:
 
 
 def fit_smooth(
-    moments: Sequence[Moments], centres: FloatArray, sizes: FloatArray, lengths: FloatArray
+    moments: Moments, centres: FloatArray, sizes: FloatArray, lengths: FloatArray
 ) -> SmoothFit:
     """Regress scores on the presence of places whose effects are alike when they are close.
 
@@ -104,9 +108,8 @@ def fit_smooth(
 
     Parameters
     ----------
-    moments : sequence of Moments
-        Sums over coalitions and their scores, one for each kind of row that has a level of its
-        own (such as each fill).
+    moments : Moments
+        Sums over coalitions and their scores.
     centres : ndarray of shape (d, q)
         Where the places are.
     sizes : ndarray of shape (d,)
@@ -128,13 +131,12 @@ def fit_smooth(
     >>> kept = np.eye(4)[[0, 1, 2, 3, 0, 2]]
     >>> moments = Moments(4, 1)
     >>> moments.add(kept, kept @ np.array([[0.0], [0.0], [1.0], [1.0]]))
-    >>> fit = fit_smooth([moments], np.arange(4.0)[:, None], np.ones(4), np.array([1.0]))
+    >>> fit = fit_smooth(moments, np.arange(4.0)[:, None], np.ones(4), np.array([1.0]))
     >>> bool((fit.effects[2:] > fit.effects[:2]).all())
     True
     """
-    parts = [part.centred() for part in moments if part.n]
-    gram, cross, energy = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
-    n = sum(part.n for part in moments)
+    gram, cross, energy = moments.centred()
+    n = moments.n
     sizes = sizes / sizes.mean()
     distances = ((centres[:, None] - centres) ** 2).sum(axis=-1)
     components: list[list[_Component]] = [[] for _ in range(cross.shape[1])]
@@ -181,8 +183,7 @@ def _prior_root(distances: FloatArray, length: float, gram: FloatArray, n: int) 
     prior = np.exp(-distances / (2 * length**2)) + _NUGGET * np.eye(len(distances))
     variance = float((prior * gram).sum()) / max(n, 1)
     scaled = prior / max(variance, 1e-300)
-    root = np.asarray(np.linalg.cholesky(scaled), dtype=np.float64)
-    return root
+    return np.asarray(np.linalg.cholesky(scaled), dtype=np.float64)
 
 
 def _components(

@@ -16,6 +16,7 @@ from blackbox_xai.explainers.gradients.differences import (
 from blackbox_xai.maskers.shifts import Shifted, shifted
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.results import Attribution
+from blackbox_xai.solvers.student import student_error
 from blackbox_xai.values import Query, Steps, ValueFunction
 
 __all__ = ["BlockGradient", "SmoothGrad"]
@@ -131,7 +132,7 @@ class SmoothGrad(LocalExplainer):
         std_err = None
         if self.n_points % 2 == 0 and pairs > 1:
             means = slopes.reshape(pairs, 2, *slopes.shape[1:]).mean(axis=1)
-            std_err = means.std(axis=0, ddof=1) / np.sqrt(pairs)
+            std_err = student_error(means)
         diagnostics = {"steps": steps.tolist()}
         return Attribution(slopes.mean(axis=0), full, std_err, diagnostics)
 

@@ -13,6 +13,7 @@ from blackbox_xai.explainers.gradients.differences import refuse_beyond
 from blackbox_xai.maskers.paths import blended
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.results import Attribution
+from blackbox_xai.solvers.student import student_error
 from blackbox_xai.values import Query, Steps, ValueFunction
 
 __all__ = ["IntegratedGradients"]
@@ -111,7 +112,7 @@ class IntegratedGradients(LocalExplainer):
         if len(orders) < 4 or len(orders) % 2:
             return gains.mean(axis=0), None
         means = gains.reshape(pairs, 2, d, -1).mean(axis=1)
-        return means.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(pairs)
+        return means.mean(axis=0), student_error(means)
 
     def _max_rows(self) -> int | None:
         return self.budget

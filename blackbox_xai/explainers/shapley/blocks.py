@@ -60,7 +60,7 @@ class Block:
         always = np.hstack([half, np.ones((p, 1), dtype=bool)])
         rows = np.empty((2, p, len(self.fills), d), dtype=bool)
         places = self.place.ravel()
-        np.take(always, places, axis=1, out=rows[0].reshape(p, -1), mode="clip")
+        np.take(always, places, axis=1, out=rows[0].reshape(p, len(places)), mode="clip")
         np.logical_not(rows[0], out=rows[1])
         still = self.place == half.shape[1]
         if still.any():

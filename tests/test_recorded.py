@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +32,7 @@ import blackbox_xai as bx
 from blackbox_xai.adapters import CallableModel, RecordedModel
 from blackbox_xai.adapters.http import HttpModel
 from blackbox_xai.adapters.recorded.keys import row_keys
+from blackbox_xai.adapters.recorded.log import PredictionLog
 from blackbox_xai.errors import InputError, LogError, PredictError
 
 X = np.random.default_rng(0).normal(size=(200, 4))
@@ -132,7 +134,7 @@ DIFFERENT = {
     "number types": (np.array([[1]], object), np.array([[1.0]], object)),
     "true and one": (np.array([[True]], object), np.array([[1]], object)),
     "none and text": (np.array([[None]], object), np.array([["None"]], object)),
-    "cut of texts": (np.array([["ab", "c"]], object), np.array([["a", "bc"]], object)),
+    "cut of texts": (np.array([["as", "b"]], object), np.array([["a", "sb"]], object)),
     "shape of image": ([np.zeros((2, 3))], [np.zeros((3, 2))]),
     "names": (pd.DataFrame({"a": [1.0]}), pd.DataFrame({"b": [1.0]})),
     "order of columns": (
@@ -280,7 +282,7 @@ def test_models_that_can_tell_what_they_are_need_no_name(path):
 
 def test_a_newer_format_is_refused(path):
     recorded(Paid(), path).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET value = '7' WHERE name = 'schema'")
     with pytest.raises(
         LogError, match="has format '7'; this version of the library reads format 1"
@@ -362,7 +364,7 @@ def test_a_changed_score_is_seen(path):
     model = recorded(Paid(), path)
     model.predict(X)
     model.close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE scores SET scores = zeroblob(20)")
     with pytest.raises(LogError, match=r"does not match its checksum\. Move the file away"):
         recorded(Paid(), path).predict(X)
@@ -435,7 +437,7 @@ def test_two_processes_may_share_a_log(path, tmp_path):
     answers = {one.communicate(timeout=60)[0].strip() for one in runs}
     assert [one.returncode for one in runs] == [0, 0]
     assert len(answers) == 1
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT count(*) FROM scores").fetchone() == (200,)
 
 
@@ -528,6 +530,7 @@ def test_a_copy_starts_empty_but_reads_the_log(path):
     assert cost.rows == 0
 
 
+@pytest.mark.filterwarnings("ignore:This process .*multi-threaded:DeprecationWarning")
 def test_a_forked_process_opens_the_log_itself(path):
     model = recorded(Paid(), path)
     model.predict(X)
@@ -601,7 +604,7 @@ def test_a_model_that_is_not_deterministic_is_not_recorded(path):
     with pytest.warns(UserWarning, match="in two ways"):
         later = recorded(noisy, path, probe=True)
     assert later.predict_counted(X)[1].rows == 200
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT count(*) FROM scores").fetchone() == (0,)
 
 
@@ -751,3 +754,13 @@ class Runs(RuleBasedStateMachine):
 
 Runs.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestRuns = Runs.TestCase
+
+
+def test_the_file_is_closed_with_the_last_user(tmp_path):
+    log = PredictionLog(tmp_path / "log.sqlite", "one")
+    connection = log._connection
+    assert connection is not None
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+    del log
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        connection.execute("SELECT 1")

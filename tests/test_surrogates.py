@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import matplotlib as mpl
 import numpy as np
@@ -331,7 +332,7 @@ def test_exported_rules_run_and_equal_predict(leaf: str) -> None:
     exec(tree.rules_.python("twin"), space)  # the export is the thing under test
     records = fresh.to_dict("records")
     np.testing.assert_allclose([space["twin"](r) for r in records], said, rtol=1e-12, atol=1e-14)
-    with sqlite3.connect(":memory:") as base:
+    with closing(sqlite3.connect(":memory:")) as base:
         fresh.to_sql("t", base, index=False)
         for output in (0, 1):
             query = f"SELECT {tree.rules_.sql(output)} FROM t ORDER BY rowid"

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import threading
+import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -82,8 +83,8 @@ class PredictionLog:
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
         with self._lock:
-            if self._connection is not None and self._owner == os.getpid():
-                self._connection.close()
+            if self._connection is not None:
+                _close(self._connection, self._owner)
             self._connection = None
 
     def __len__(self) -> int:
@@ -110,6 +111,7 @@ class PredictionLog:
                 if self._connection is None or self._owner != os.getpid():
                     self._connection = self._opened()
                     self._owner = os.getpid()
+                    weakref.finalize(self, _close, self._connection, self._owner)
                 yield self._connection
             except sqlite3.Error as error:
                 raise LogError(f"{self._name} {_reason(error)}") from error
@@ -177,6 +179,12 @@ _WAY_OUT = "Move the file away and start again."
 
 def _check(key: bytes, scores: bytes) -> bytes:
     return zlib.crc32(scores, zlib.crc32(key)).to_bytes(_CHECK_BYTES, "little")
+
+
+def _close(connection: sqlite3.Connection, owner: int) -> None:
+    """Close a connection in the process that opened it; a fork has to leave it alone."""
+    if owner == os.getpid():
+        connection.close()
 
 
 @contextmanager

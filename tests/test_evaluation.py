@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 import blackbox_xai as bx
 from blackbox_xai.errors import InputError
-from blackbox_xai.evaluation import Faithfulness, faithfulness, mean_interval, pixel_faithfulness
+from blackbox_xai.evaluation import (
+    Faithfulness,
+    faithfulness,
+    localisation,
+    mean_interval,
+    pixel_faithfulness,
+)
 from blackbox_xai.evaluation.metrics import area, cut_sizes, infidelity, pearson, ranks, shares
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.results import Attribution, Explanation
@@ -262,12 +268,14 @@ def test_bootstrap_intervals_cover_the_mean() -> None:
     rng = np.random.default_rng(0)
     hits = [
         found.low <= 0 <= found.high
-        for found in (mean_interval(rng.normal(size=30), seed=i) for i in range(200))
+        for found in (
+            mean_interval(rng.normal(size=n), seed=i) for i in range(150) for n in (6, 30)
+        )
     ]
-    assert 0.87 <= np.mean(hits) <= 0.98
-    single = mean_interval(np.array([2.0]))
-    assert single.mean == 2
-    assert np.isnan(single.low)
+    assert 0.91 <= np.mean(hits) <= 0.98
+    few = mean_interval(np.array([2.0, 3.0, 4.0, 7.0]))
+    assert (few.mean, few.n, few.sign) == (4, 4, 0)
+    assert np.isnan(few.low)
     assert mean_interval(np.array([np.nan])).n == 0
 
 
@@ -283,7 +291,7 @@ class Finer(bx.Occlusion):
 
 
 def test_pixel_faithfulness_prefers_maps_that_see_the_pixels() -> None:
-    images = np.zeros((3, 8, 8))
+    images = np.zeros((6, 8, 8))
     images[:, 1:3, 1:3] = 1
     model = lambda images: images[:, 1:3, 1:3].mean(axis=(1, 2))  # noqa: E731
     masker = bx.ImageMasker(bx.Grid(rows=4, columns=4), fill=0.0)
@@ -301,13 +309,63 @@ def test_pixel_faithfulness_prefers_maps_that_see_the_pixels() -> None:
     best, grey = found.most_first[1, 0, 0], found.least_first[1, 0, 0]
     np.testing.assert_allclose(best, [1.0, *([0.5] * 16)])
     np.testing.assert_allclose(grey, [*([1.0] * 16), 0.5])
-    with pytest.raises(InputError, match="one for each of 2 images, got 3"):
+    with pytest.raises(InputError, match="one for each of 2 images, got 6"):
         pixel_faithfulness(maps, model, images[:2])
     with pytest.raises(InputError, match="explanations of 'a' must be of images"):
-        pixel_faithfulness({"a": TRUTH[:3]}, model, images)
+        pixel_faithfulness({"a": TRUTH}, model, images)
     with pytest.raises(InputError, match=r"of images of shape \(8, 8\), got \(7, 8\)"):
         pixel_faithfulness(maps, model, images[:, 1:])
     with pytest.raises(InputError, match="method must be one of"):
         found.estimate("nobody")
     with pytest.raises(InputError, match="at least one explanation"):
         pixel_faithfulness([], model, [])
+
+
+def test_reasons_are_found_where_they_are() -> None:
+    from sklearn.metrics import average_precision_score
+
+    names = [["x0", "x2"], ["x1"], [], ["x5"], ["x0"], ["x3"]]
+    found = localisation({"truth": TRUTH}, names)
+    truth = np.array([[f"x{j}" in own for j in range(6)] for own in names])
+    values = X * WEIGHTS
+    positive = np.maximum(values, 0)
+    for i in range(6):
+        pointing, mass, rank, precision = found.values[0, :, i]
+        if not truth[i].any():
+            assert np.isnan(found.values[0, :, i]).all()
+            continue
+        assert pointing == truth[i, values[i].argmax()]
+        assert mass == pytest.approx(positive[i, truth[i]].sum() / positive[i].sum())
+        top = np.argsort(-values[i])[: truth[i].sum()]
+        assert rank == pytest.approx(truth[i, top].mean())
+        assert precision == pytest.approx(average_precision_score(truth[i], values[i]))
+    np.testing.assert_allclose(found.chance, truth.mean(axis=1))
+    masks = localisation({"truth": TRUTH}, list(truth))
+    np.testing.assert_array_equal(masks.values, found.values)
+    assert found.estimate("truth", "mass").n_undefined == 1
+    assert len(found.to_frame()) == 4
+    assert repr(found).startswith("Localisation on 6 inputs")
+
+
+def test_a_planted_patch_and_word_are_located() -> None:
+    mask = np.zeros((8, 8), dtype=bool)
+    mask[2:4, 2:4] = True
+    model = lambda images: images[:, mask].mean(axis=1)  # noqa: E731
+    images = RNG.random((5, 8, 8))
+    masker = bx.ImageMasker(bx.Grid(rows=4, columns=4), fill=0.0)
+    done = bx.Occlusion().explain_many(model, images, masker)
+    found = localisation(done, [mask] * 5)
+    np.testing.assert_allclose(found.values, 1)
+    np.testing.assert_allclose(found.chance, 4 / 64)
+    uniform = [Explanation(**(vars(one) | {"values": np.ones_like(one.values)})) for one in done]
+    np.testing.assert_allclose(localisation(uniform, [mask] * 5).values, 4 / 64)
+    with pytest.raises(InputError, match=r"reasons of input 0 must have shape \(8, 8\) or \(16,\)"):
+        localisation(done, [mask[1:]] * 5)
+    with pytest.raises(InputError, match="one for each of 2 reasons, got ."):
+        localisation(done, [mask] * 2)
+    with pytest.raises(InputError, match="name 'age', which is no feature"):
+        localisation(TRUTH[:1], [["age"]])
+    with pytest.raises(InputError, match="method must be one of"):
+        found.estimate("Lime", "mass")
+    with pytest.raises(InputError, match="measure must be one of"):
+        found.estimate("Occlusion", "beauty")

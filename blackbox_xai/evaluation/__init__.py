@@ -7,6 +7,7 @@ from blackbox_xai.evaluation.bootstrap import Estimate, mean_interval
 from blackbox_xai.evaluation.checks import Checks, Gate
 from blackbox_xai.evaluation.faithfulness import faithfulness
 from blackbox_xai.evaluation.gates import check
+from blackbox_xai.evaluation.localisation import Localisation, localisation
 from blackbox_xai.evaluation.pixels import PixelFaithfulness, pixel_faithfulness
 from blackbox_xai.evaluation.randomise import permuted_labels, permuted_weights
 from blackbox_xai.evaluation.results import Faithfulness
@@ -19,12 +20,14 @@ __all__ = [
     "Estimate",
     "Faithfulness",
     "Gate",
+    "Localisation",
     "PixelFaithfulness",
     "Sanity",
     "Stability",
     "agreement",
     "check",
     "faithfulness",
+    "localisation",
     "mean_interval",
     "nearby",
     "permuted_labels",

@@ -87,7 +87,7 @@ class PixelFaithfulness(Tabled):
                 row[f"insertion, {fill}"] = float(area(self.share, self.least_first[a, f]).mean())
             over = None
             if method != "random":
-                over = ("same", "better", "worse")[self.difference(method, "random").sign]
+                over = ("unclear", "better", "worse")[self.difference(method, "random").sign]
             rows.append({k: None if v != v else v for k, v in row.items()} | {"over random": over})
         return rows
 

@@ -84,7 +84,7 @@ class Faithfulness(Tabled):
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each method and metric, with what it gains over each reference.
 
-        ``over random`` and the like say "better", "worse" or "same" by the paired interval.
+        ``over random`` and the like say "better", "worse" or "unclear" by the paired interval.
         """
         return [self._row(method, metric) for metric in self.metrics for method in self.methods]
 
@@ -132,6 +132,6 @@ class Faithfulness(Tabled):
             if reference != method:
                 sign = self.difference(method, reference, metric).sign
                 better = -sign if metric in _LOWER_IS_BETTER else sign
-                verdict = ("same", "better", "worse")[better]
+                verdict = ("unclear", "better", "worse")[better]
             cells[f"over {reference}"] = verdict
         return {key: None if value != value else value for key, value in cells.items()}

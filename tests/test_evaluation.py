@@ -361,7 +361,7 @@ def test_a_planted_patch_and_word_are_located() -> None:
     np.testing.assert_allclose(localisation(uniform, [mask] * 5).values, 4 / 64)
     with pytest.raises(InputError, match=r"reasons of input 0 must have shape \(8, 8\) or \(16,\)"):
         localisation(done, [mask[1:]] * 5)
-    with pytest.raises(InputError, match="one for each of 2 reasons, got ."):
+    with pytest.raises(InputError, match="one for each of 2 reasons, got"):
         localisation(done, [mask] * 2)
     with pytest.raises(InputError, match="name 'age', which is no feature"):
         localisation(TRUTH[:1], [["age"]])

@@ -142,7 +142,8 @@ class BatchSize:
     A size above the largest answered one (``proven``) is a trial, sent by one thread at a time.
     Until anything was refused the trial is ``most``, and the others wait for it. Then sizes are
     halved between ``proven`` and the smallest one refused; when these meet, a size twice as large
-    is tried now and then, so that the batch grows back after the server has recovered.
+    is tried now and then, and if that is answered ``most`` again, so that the batch grows back
+    when the server has recovered.
     """
 
     def __init__(self, most: int) -> None:
@@ -170,7 +171,7 @@ class BatchSize:
 
     def _wanted(self) -> int:
         if self.refused is None:
-            return min(self.proven * 2, self.most) if self._learnt else self.most
+            return self.most
         if self.refused - self.proven > 1:
             return max((self.proven + self.refused) // 2, 1)
         if self._good >= self._patience:

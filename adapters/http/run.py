@@ -6,6 +6,7 @@ import heapq
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ __all__ = ["Piece", "Run"]
 
 _MOST_BAD = 16
 _LINGER_SECONDS = 0.5
+_AHEAD = 16
 _LOOK_SECONDS = 0.05  # other runs on the same client change what may be sent, without a signal
 _serial = itertools.count(1)
 
@@ -82,15 +84,16 @@ class Run:
         self._idle = 0
         self._done: list[tuple[int, FloatArray]] = []
         self._error: BaseException | None = None
-        self._ledger = Ledger()
+        self._counts: Counter[str] = Counter()
         self._began = time.perf_counter()
 
     @property
     def ledger(self) -> Ledger:
         """What the run has cost so far."""
         with self._changed:
+            cost = self.client.meter.budget.price(self._counts["calls"], self._counts["rows"])
             seconds = time.perf_counter() - self._began
-            return self._ledger + Ledger(seconds=seconds)
+            return Ledger(**self._counts, seconds=seconds, cost=cost)
 
     def answers(self) -> Iterator[tuple[int, FloatArray]]:
         """Yield ``(first row, scores)`` as batches are answered, in any order.
@@ -125,9 +128,10 @@ class Run:
             raise self._bad_rows()
 
     def _staff(self, batches: int) -> None:
-        """Start as many threads as there are batches, up to the limit."""
+        """Start a thread for each batch, up to the limit and a few that encode ahead."""
         with self._changed:
-            wanted = min(batches, self.client.limits.max_parallel) - self._workers
+            most = self.client.limits.max_parallel
+            wanted = min(batches, most + 1 + most // _AHEAD) - self._workers
             self._workers += max(wanted, 0)
         for _ in range(wanted):
             threading.Thread(target=self._work, daemon=True, name="http-model").start()
@@ -228,12 +232,9 @@ class Run:
         with self._changed:
             self._done.append((piece.start, scores))
 
-    def _count(self, calls: int = 0, rows: int = 0, retries: int = 0, failures: int = 0) -> None:
+    def _count(self, **changes: int) -> None:
         with self._changed:
-            cost = self.client.meter.budget.price(calls, rows)
-            self._ledger = self._ledger + Ledger(
-                calls=calls, rows=rows, retries=retries, failures=failures, cost=cost
-            )
+            self._counts.update(changes)
 
     def _failed(self, piece: Piece, fault: Fault) -> None:
         """Do what the fault asks for."""
@@ -260,7 +261,7 @@ class Run:
                 piece.tries += not todo.free
                 piece.ready = time.monotonic() + todo.again
                 heapq.heappush(self._waiting, piece)
-                self._ledger = self._ledger + Ledger(retries=1)
+                self._counts["retries"] += 1
             self.bad.update(dict.fromkeys(todo.bad, fault))
         if todo.fatal:
             self._give_up(self._fatal(piece, fault))

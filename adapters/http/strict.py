@@ -12,8 +12,9 @@ import numpy as np
 from blackbox_xai._checks import shown
 from blackbox_xai.adapters.http.faults import Answer, Fault, Reply, Verdict
 from blackbox_xai.errors import AnswerError
+from blackbox_xai.protocols import FloatArray
 
-__all__ = ["answer_of_list", "invalid", "labelled", "parse_json", "to_json"]
+__all__ = ["answer_of_flat", "answer_of_list", "invalid", "labelled", "parse_json", "to_json"]
 
 _NUMBERS = frozenset({int, float})
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
@@ -47,6 +48,21 @@ def parse_json(reply: Reply) -> Any:
         ) from None
 
 
+def answer_of_flat(flat: list[Any], n: int) -> Answer:
+    """Return ``n`` rows of scores from one flat list, whose length is a multiple of ``n``."""
+    k = len(flat) // n
+    if not set(map(type, flat)) <= _NUMBERS:
+        return answer_of_list([flat[i * k : (i + 1) * k] for i in range(n)], n)
+    return Answer(_array(flat).reshape(n, k))
+
+
+def _array(numbers: list[Any]) -> FloatArray:
+    try:
+        return np.array(numbers, dtype=np.float64)
+    except OverflowError:
+        raise invalid("a score is too large for float64") from None
+
+
 def answer_of_list(value: Any, n: int, where: str = "the answer") -> Answer:
     """Return the scores of a list of ``n`` numbers or of ``n`` lists of ``k`` numbers.
 
@@ -69,11 +85,7 @@ def answer_of_list(value: Any, n: int, where: str = "the answer") -> Answer:
     kinds = {type(number) for row in rows for number in row}
     if not kinds <= _NUMBERS:
         _refuse_kinds(rows)
-    try:
-        scores = np.array(rows, dtype=np.float64)
-    except OverflowError:
-        raise invalid("a score is too large for float64") from None
-    return Answer(scores, hard=kinds == {int} and len(rows[0]) == 1)
+    return Answer(_array(rows), hard=kinds == {int} and len(rows[0]) == 1)
 
 
 def _row(row: Any, i: int) -> list[Any]:

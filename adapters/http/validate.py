@@ -11,7 +11,7 @@ from blackbox_xai._checks import shown
 from blackbox_xai.adapters.http.faults import Answer, Fault, Verdict
 from blackbox_xai.adapters.http.strict import invalid
 from blackbox_xai.errors import AnswerError
-from blackbox_xai.protocols import FloatArray, IntArray, Scale
+from blackbox_xai.protocols import FloatArray, Scale
 
 __all__ = ["Checker", "softmax"]
 
@@ -78,9 +78,8 @@ class Checker:
             self._check_width(answer)
         self._check_labels(answer)
         scores = answer.scores
-        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-        if len(bad):
-            raise self._not_finite(scores, bad)
+        if not np.isfinite(scores).all():
+            raise _not_finite(scores)
         if self.logits:
             scores = softmax(scores)
         if self.scale == "probability":
@@ -129,29 +128,15 @@ class Checker:
             'If they are quantities, pass scale="value"'
         )
 
-    def _not_finite(self, scores: FloatArray, bad: IntArray) -> Fault:
-        i = int(bad[0])
-        j = int(np.flatnonzero(~np.isfinite(scores[i]))[0])
-        return Fault(
-            Verdict.AGAIN,
-            f"class {j} is {scores[i, j]}",
-            row=i,
-            rows=tuple(int(row) for row in bad),
-            scores=scores,
-            sent=True,
-            error=AnswerError,
-        )
-
     def _check_probabilities(self, scores: FloatArray) -> None:
-        if scores.shape[1] == 1:
-            wrong = (scores < -_SUM_TOLERANCE) | (scores > 1 + _SUM_TOLERANCE)
-        else:
-            wrong = (scores < -_SUM_TOLERANCE) | (
-                np.abs(scores.sum(axis=1, keepdims=True) - 1) > _SUM_TOLERANCE
-            )
-        rows = np.flatnonzero(wrong.any(axis=1))
-        if not len(rows):
+        total = scores.sum(axis=1)
+        wrong = scores.min(axis=1) < -_SUM_TOLERANCE
+        wrong |= total > 1 + _SUM_TOLERANCE
+        if scores.shape[1] > 1:
+            wrong |= total < 1 - _SUM_TOLERANCE
+        if not wrong.any():
             return
+        rows = np.flatnonzero(wrong)
         row = int(rows[0])
         what = f"{shown(scores[row].tolist())} is no distribution"
         if not self._seen:
@@ -160,6 +145,20 @@ class Checker:
                 'logits, or scale="score"'
             )
         raise invalid(what, row)
+
+
+def _not_finite(scores: FloatArray) -> Fault:
+    bad = np.argwhere(~np.isfinite(scores))
+    i, j = (int(at) for at in bad[0])
+    return Fault(
+        Verdict.AGAIN,
+        f"class {j} is {scores[i, j]}",
+        row=i,
+        rows=tuple(sorted({int(row) for row in bad[:, 0]})),
+        scores=scores,
+        sent=True,
+        error=AnswerError,
+    )
 
 
 def _stop(reason: str) -> Fault:

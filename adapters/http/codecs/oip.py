@@ -16,7 +16,7 @@ from blackbox_xai.adapters.http.codecs.tensors import Tensor
 from blackbox_xai.adapters.http.faults import Answer, Fault, Reply, Verdict
 from blackbox_xai.adapters.http.rows import Rows
 from blackbox_xai.adapters.http.strict import (
-    answer_of_list,
+    answer_of_flat,
     hard_labels,
     invalid,
     parse_json,
@@ -221,18 +221,18 @@ def _scores(output: dict[str, Any], raw: bytes | None, n: int) -> Answer:
         return Answer(scores, hard=values.dtype.kind in "iu" and size == n)
     data = output.get("data")
     flat = _flat(data) if isinstance(data, list) else data
+    if isinstance(flat, list) and list in set(map(type, flat)):
+        raise invalid("the answer is ragged")
     if not isinstance(flat, list) or len(flat) != size:
         got = len(flat) if isinstance(flat, list) else shown(data)
         raise invalid(f"the answer has {got} values for shape {shape}")
-    k = size // n
-    nested = [flat[i * k : (i + 1) * k] for i in range(n)]
-    answer = answer_of_list(nested, n)
-    return Answer(answer.scores, hard=str(datatype).lstrip("U").startswith("INT") and k == 1)
+    answer = answer_of_flat(flat, n)
+    return Answer(answer.scores, hard=str(datatype).lstrip("U").startswith("INT") and size == n)
 
 
 def _flat(data: list[Any]) -> list[Any]:
     """Return nested lists as one; every level must be nested alike."""
-    while any(isinstance(part, list) for part in data):
+    while data and isinstance(data[0], list):
         if not all(isinstance(part, list) for part in data):
             raise invalid("the answer is ragged")
         data = [value for part in data for value in part]

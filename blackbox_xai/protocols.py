@@ -59,7 +59,8 @@ class MaskedInput(Protocol):
     A batch is whatever container the masker needs (an array, columns of a frame, a list of
     texts). ``allocate`` makes one, ``write`` fills rows of it, ``inputs`` shows its first rows
     to a model. All inputs bound by one masker share containers, so that coalitions of several
-    inputs go to the model in one batch.
+    inputs go to the model in one batch; where they cannot (images of two sizes), an attribute
+    ``container`` that differs keeps them apart.
     """
 
     @property

@@ -214,6 +214,22 @@ def test_images_of_two_shapes_do_not_share_a_batch() -> None:
         masker.bind(PHOTO[:5]).write(batch, 0, np.ones((1, 1), bool), None)
 
 
+def test_images_of_two_sizes_are_explained_side_by_side() -> None:
+    images = [RNG.random((4, 4)), RNG.random((6, 5)), RNG.random((4, 4)).astype(np.float32)]
+    masker = bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=0.0)
+    shapes = []
+
+    def model(batch: Any) -> Any:
+        shapes.append(batch.shape[1:])
+        return batch.mean(axis=(1, 2))
+
+    together = bx.Occlusion().explain_many(model, images, masker)
+    assert set(shapes) == {(4, 4), (6, 5)}
+    for one, image in zip(together, images, strict=True):
+        alone = bx.Occlusion().explain(model, image, masker)
+        np.testing.assert_array_equal(one.values, alone.values)
+
+
 @given(labels=st.lists(st.integers(-5, 300), min_size=6, max_size=6))
 def test_labels_are_renumbered_in_their_order(labels: list[int]) -> None:
     result = relabelled(np.array(labels).reshape(2, 3), 2, 3).ravel()

@@ -182,6 +182,11 @@ class MaskedImage(Bound):
         return ImageLayout(self.labels, self.image)
 
     @property
+    def container(self) -> tuple[Any, ...]:
+        """Shape and type; only images that are alike in them go to the model together."""
+        return (*self.image.shape, self.image.dtype.str)
+
+    @property
     def row_bytes(self) -> int:
         """Memory of one masked image, in bytes."""
         return self.image.nbytes

@@ -78,11 +78,13 @@ def drive_all(
         for i in range(len(runs)):
             advance(i, None)
         while jobs:
-            waiting = list(jobs)
-            failed = _pay([jobs[i] for i in waiting])
-            for place, i in enumerate(waiting):
-                if place in failed:
-                    outcomes[i] = failed[place]
+            failed: dict[int, BlackboxError] = {}
+            for alike in _alike(jobs):
+                paid = _pay([jobs[i] for i in alike])
+                failed |= {alike[place]: error for place, error in paid.items()}
+            for i in list(jobs):
+                if i in failed:
+                    outcomes[i] = failed[i]
                     del jobs[i]
                 else:
                     advance(i, jobs[i].result())
@@ -91,6 +93,17 @@ def drive_all(
         interrupted.partial = [outcomes.get(i) for i in range(len(runs))]
         raise interrupted from error
     return [outcomes[i] for i in range(len(runs))]
+
+
+def _alike(jobs: dict[int, Job]) -> list[list[int]]:
+    """Return the jobs whose inputs fit into one batch, group by group.
+
+    Inputs of one masker do, unless they say otherwise by ``container``, as images of two sizes.
+    """
+    groups: dict[Any, list[int]] = {}
+    for i, job in jobs.items():
+        groups.setdefault(getattr(job.v.masked, "container", None), []).append(i)
+    return list(groups.values())
 
 
 def _pay(jobs: list[Job]) -> dict[int, BlackboxError]:

@@ -12,6 +12,8 @@ __all__ = ["fit_scales"]
 
 _STEPS = 40
 _LOWEST, _HIGHEST = 1e-3, 1.5  # of a scale
+_NOISE = 0.01  # median of the prior of noise, in units of the kernel
+_SPREAD = 0.8  # of the logarithms of scales and noise in the prior
 
 
 def fit_scales(
@@ -26,7 +28,7 @@ def fit_scales(
     odd : sequence of ndarray of shape (p, k)
         Odd parts of the scores, for each design. Games and outputs share the scales.
     start : ndarray of shape (n,)
-        First guess, and the median of the prior; the prior is log-normal.
+        First guess, and the median of the log-normal prior.
 
     References
     ----------
@@ -35,15 +37,13 @@ def fit_scales(
     for Faster Backpropagation Learning: the RPROP Algorithm.
     """
     data = [_without_linear(s, y) for s, y in zip(signs, odd, strict=True)]
-    first = np.concatenate([np.log(start), [0.0, -3.0]])
+    first = np.concatenate([np.log(start), [0.0, np.log(_NOISE)]])
     point, step = first.copy(), np.full(len(first), 0.2)
     before = np.zeros(len(first))
     best, best_point = -np.inf, point
     for _ in range(_STEPS):
         value, slope = _likelihood(data, point)
-        off = point[:-2] - first[:-2]
-        value -= float(off @ off) / 2
-        slope[:-2] -= off
+        value += _prior(point, first, slope)
         if value > best:
             best, best_point = value, point.copy()
         turn = np.sign(slope * before)
@@ -53,6 +53,16 @@ def fit_scales(
         before = slope
     theta = np.exp(best_point[:-2])
     return theta, float(np.exp(np.clip(best_point[-1] - best_point[-2], -12, 5)))
+
+
+def _prior(point: FloatArray, first: FloatArray, slope: FloatArray) -> float:
+    """Return the log prior of scales and relative noise, and add its slope."""
+    off = (point[:-2] - first[:-2]) / _SPREAD**2
+    slope[:-2] -= off
+    noise = (point[-1] - point[-2] - first[-1]) / _SPREAD**2
+    slope[-1] -= noise
+    slope[-2] += noise
+    return -float(off @ off + noise**2) * _SPREAD**2 / 2
 
 
 def _without_linear(

@@ -54,8 +54,9 @@ class Shapley(LocalExplainer):
         Model rows for one input. None: 2,048, or ten coalitions for each feature of up to 100
         background rows when that is more.
     accuracy : {"auto", "fast", "high"}
-        "high" fits the kernel to the scores where there is one background row or fill; that
-        takes up to seconds of computing and halves the error. "auto" does so where one input
+        "high" fits the kernel to the scores, and uses the fit where it explains scores that it
+        has not seen; that takes up to seconds of computing for each input, and takes up to half
+        of the error away, most with one background row or fill. "auto" does so where one input
         is larger than 64 KiB, as images are: scoring it costs more. It is a rule of sizes, not of
         timings, so that two runs give the same numbers.
     link : {"identity", "logit"} or callable
@@ -164,9 +165,7 @@ class Shapley(LocalExplainer):
         )
         if self.link_after_mean:
             return (
-                yield from grid_round(
-                    v, any_link(self.link) or np.asarray, rows, full, fit=fit, rng=rng
-                )
+                yield from grid_round(v, any_link(self.link) or np.asarray, rows, full, rng=rng)
             )
         hidden = self._known(v.n_fills, len(full))
         found: list[tuple[int, Round]] = []
@@ -257,6 +256,7 @@ def _attribution(
     mean = _mean(found)
     note = describe_plan(plan, np.asarray(v.masked.varies))
     note["rounds"] = len(found)
+    note["kernel"] = "fitted" if found[-1][1].fitted else "common"
     if hidden.size <= _STORED and not np.isnan(hidden).any():
         note["hidden_scores"] = hidden.tolist()
     known = not np.isnan(mean.variance).any()

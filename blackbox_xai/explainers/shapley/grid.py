@@ -23,7 +23,6 @@ def grid_round(
     rows: int,
     full: FloatArray,
     *,
-    fit: bool,
     rng: np.random.Generator,
 ) -> Steps[Attribution]:
     """Return the Shapley values of ``S -> link(mean score of S)``.
@@ -36,8 +35,6 @@ def grid_round(
         Model rows, the full coalition not counted.
     full : ndarray of shape (k,)
         Scores with everything kept.
-    fit : bool
-        Fit the kernel to the scores.
     rng : Generator
     """
     d, r = v.n_features, v.n_fills
@@ -54,7 +51,7 @@ def grid_round(
         kept[n_pairs:, active] = ~odd_map.design.half
         scores = link((yield Query(kept))) if n_pairs else np.zeros((0, len(full)))
         odd = (scores[:n_pairs] - scores[n_pairs:]) / 2
-        values[active], variance = solve_pairs(odd_map, odd, score - hidden, fit=fit)
+        values[active], variance = solve_pairs(odd_map, odd, score - hidden)
         std_err[active] = np.sqrt(variance)
     note = {
         "design": "all coalitions" if n_pairs == n_all_pairs(max(n, 1)) else "regression",

@@ -204,7 +204,7 @@ def _estimated(n: int, n_pairs: int, seed: int, scores: FloatArray, total: Float
     """Return everything from one set of pairs: odd parts give values, even parts interactions."""
     both, k = scores.reshape(2, n_pairs, -1), len(total)
     odd_map, of_even = shared_map(n, n_pairs, seed), _even_map(n, n_pairs, seed)
-    values, variance = solve_pairs(odd_map, (both[0] - both[1]) / 2, total, fit=False)
+    values, variance = solve_pairs(odd_map, (both[0] - both[1]) / 2, total)
     even = (both[0] + both[1]) / 2
     left_out = of_even.precision @ even / np.diag(of_even.precision)[:, None]
     rows, columns = np.triu_indices(n, 1)

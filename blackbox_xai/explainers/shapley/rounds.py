@@ -15,6 +15,7 @@ from blackbox_xai.explainers.shapley.blocks import (
     cut_blocks,
     score_pieces,
 )
+from blackbox_xai.explainers.shapley.fitting import Scored, fit_kernel, fitted_values
 from blackbox_xai.explainers.shapley.maps import solve_all
 from blackbox_xai.explainers.shapley.plan import MIN_REGRESSION, Plan
 from blackbox_xai.protocols import FloatArray, IntArray
@@ -34,11 +35,14 @@ class Round:
     ----------
     values, variance : ndarray of shape (d, k)
     base : ndarray of shape (k,)
+    fitted : bool
+        Whether a kernel fitted to the scores was used.
     """
 
     values: FloatArray
     variance: FloatArray
     base: FloatArray
+    fitted: bool = False
 
 
 @dataclass
@@ -62,6 +66,9 @@ class _Sums:
         self.values = np.zeros(shape)
         self.groups: dict[tuple[int, int], _Spread] = {}
         self.square, self.cross = np.zeros(shape), np.zeros(shape)
+        self.waiting: list[tuple[Scored, FloatArray, FloatArray]] = []
+        self.common = np.zeros(shape)
+        self.fitted = False
 
     def take(self, piece: Hidden | Block, scores: FloatArray) -> None:
         """Receive the scores of a piece."""
@@ -69,16 +76,39 @@ class _Sums:
             self.hidden[piece.fills] = scores
             return
         total = self.full - self.hidden[piece.fills]
-        group = self.groups.setdefault(piece.odd_map.design.half.shape, _Spread())
-        values, variance = _solve(piece, scores, total, fit=self.fit, seen=group.fills)
+        odd = np.subtract(*scores.reshape(2, -1, len(total), len(self.full))) / 2
+        group = self._group(piece)
+        values, variance = _solve(piece, odd, total, seen=group.fills)
+        if self.fit and piece.odd_map.precision is not None:
+            self.waiting.append((Scored(piece, odd, total), values, variance))
+            self.common += np.tensordot(piece.share, values, 1)
+            return
         if piece.odd_map.precision is None and self.repeats > 1:
             shape = (-1, self.repeats, *values.shape[1:])
             variance = values.reshape(shape).var(axis=1, ddof=1)
-        share = piece.share
+        self._add(piece, values, variance, total)
+
+    def finish(self) -> None:
+        """Add what waited for the kernel to be fitted."""
+        kernel = fit_kernel([scored for scored, _, _ in self.waiting], self.common)
+        for scored, values, variance in self.waiting:
+            if kernel is not None:
+                values, variance = fitted_values(scored, kernel)
+            self._add(scored.block, values, variance, scored.total)
+        self.fitted = kernel is not None
+        self.waiting.clear()
+
+    def _group(self, block: Block) -> _Spread:
+        return self.groups.setdefault(block.odd_map.design.half.shape, _Spread())
+
+    def _add(
+        self, block: Block, values: FloatArray, variance: FloatArray, total: FloatArray
+    ) -> None:
+        share, group = block.share, self._group(block)
         self.values += np.tensordot(share, values, 1)
         self.square += np.tensordot(share, values**2, 1)
         self.cross += np.tensordot(share, values * total[:, None], 1)
-        group.share += float(share**2 @ piece.chance)
+        group.share += float(share**2 @ block.chance)
         group.total = group.total + variance.sum(axis=0)
         group.fills += len(variance)
 
@@ -117,7 +147,7 @@ def run_round(
     rng : Generator
         Of this input: which feature stands where in the design of each fill.
     fit : bool
-        Fit the kernel to the scores where there is one fill only.
+        Fit the kernel to the scores.
     orders : callable, optional
         Draws the orders of features, from ``varies`` of some fills and the generator. None: any.
     """
@@ -130,23 +160,20 @@ def run_round(
         yield from cut_blocks(plan, varies, seed, rng, orders or any_order)
 
     yield from score_pieces(v, pieces(), sums.take)
+    sums.finish()
     return _close(sums, plan, v.masked.fill_weights)
 
 
 def _solve(
-    block: Block, scores: FloatArray, total: FloatArray, *, fit: bool, seen: int
+    block: Block, odd: FloatArray, total: FloatArray, *, seen: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return values ``(f, d, k)`` of the fills and variances ``(g, d, k)`` of the first ``g``.
 
     Where designs are large, variances come from some of the fills; ``seen`` have theirs already.
     """
-    odd_map, (f, _), k = block.odd_map, block.place.shape, total.shape[1]
-    p = len(odd_map.design.half)
+    p, _, k = odd.shape
     wanted = max(_RESIDUAL_WORK // (p * p * k + 1), _RESIDUAL_FILLS)
-    odd = np.subtract(*scores.reshape(2, p, f * k)) / 2
-    beyond, variance = solve_all(
-        odd_map, odd.reshape(p, f, k), total, fit=fit and f == 1, some=max(wanted - seen, 0)
-    )
+    beyond, variance = solve_all(block.odd_map, odd.copy(), total, some=max(wanted - seen, 0))
     some = variance.shape[1]
     return _to_features(beyond, block.place), _to_features(variance, block.place[:some])
 
@@ -184,4 +211,4 @@ def _close(sums: _Sums, plan: Plan, fill_weights: FloatArray) -> Round:
     else:
         target = sample
     values = sums.values + beta * (target - sample) if sampled else sums.values
-    return Round(values, variance, sums.full - target)
+    return Round(values, variance, sums.full - target, sums.fitted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import pickle
 import sys
 from collections.abc import Generator
@@ -103,12 +102,17 @@ class SklearnModel(Adapter):
         return super().stream(self._columns.arranged(as_rows(inputs)))
 
     def fingerprint(self) -> str | None:
-        """Return the sha256 of the pickled estimator, and the method asked."""
+        """Return a hash of all that was learnt, and the method asked."""
+        import joblib
+
+        # Text vectorisers note where in memory their stop words are.
+        learnt = _with_attributes(self._answering, {"_stop_words_id": 0}, 8)
         try:
-            content = pickle.dumps(self._answering)
+            # Loaded from a file it should hash as it did before it was saved.
+            settled = pickle.loads(pickle.dumps(learnt))
+            return f"{self._method} {joblib.hash(settled, hash_name='sha1')}"
         except Exception:  # noqa: BLE001  # whatever a foreign estimator raises: no fingerprint
             return None
-        return f"{self._method} {hashlib.sha256(content).hexdigest()}"
 
     def _predict_batch(self, batch: Any) -> Any:
         answer = getattr(self._answering, self._method)(batch)
@@ -190,28 +194,29 @@ def _output_names(estimator: Any, unit: Scale) -> tuple[str, ...] | None:
     return names
 
 
-def serial(obj: Any, depth: int = 8) -> Any:
-    """Return ``obj`` with ``n_jobs=1`` inside, shallowly copied where that changes something."""
+def serial(estimator: Any) -> Any:
+    """Return ``estimator`` with ``n_jobs=1`` inside, shallowly copied where that changes it."""
+    return _with_attributes(estimator, {"n_jobs": 1}, 8)
+
+
+def _with_attributes(obj: Any, values: dict[str, Any], depth: int) -> Any:
+    """Return ``obj`` with attributes of these values wherever an estimator inside has them."""
     if depth == 0:
         return obj
     if type(obj) in (list, tuple):
-        items = [serial(item, depth - 1) for item in obj]
+        items = [_with_attributes(item, values, depth - 1) for item in obj]
         if all(new is old for new, old in zip(items, obj, strict=True)):
             return obj
         return type(obj)(items)
     if type(obj) is dict:
-        pairs = {key: serial(value, depth - 1) for key, value in obj.items()}
+        pairs = {key: _with_attributes(value, values, depth - 1) for key, value in obj.items()}
         return pairs if any(pairs[key] is not obj[key] for key in obj) else obj
     if isinstance(obj, type) or not hasattr(obj, "get_params"):
         return obj
     state = getattr(obj, "__dict__", {})
-    changed = {
-        name: value
-        for name, value in ((n, serial(v, depth - 1)) for n, v in state.items())
-        if value is not state[name]
-    }
-    if state.get("n_jobs") not in (None, 1):
-        changed["n_jobs"] = 1
+    inside = {name: _with_attributes(value, values, depth - 1) for name, value in state.items()}
+    changed = {name: value for name, value in inside.items() if value is not state[name]}
+    changed |= {n: value for n, value in values.items() if state.get(n) not in (None, value)}
     if not changed:
         return obj
     single = copy.copy(obj)

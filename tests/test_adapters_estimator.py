@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -272,6 +275,34 @@ def test_fingerprints_follow_what_was_learnt():
     assert bx.as_model(one).fingerprint() == bx.as_model(same).fingerprint()
     assert bx.as_model(one).fingerprint() != bx.as_model(other).fingerprint()
     assert bx.as_model(one).fingerprint() != bx.as_model(one, scale="score").fingerprint()
+    assert bx.as_model(one).fingerprint() == bx.as_model(copy.deepcopy(one)).fingerprint()
+    saved = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(one))))
+    assert bx.as_model(one).fingerprint() == bx.as_model(saved).fingerprint()
+
+
+def test_the_fingerprint_of_a_text_model_outlives_the_process(tmp_path):
+    texts = make_pipeline(TfidfVectorizer(stop_words="english"), LogisticRegression())
+    fitted = texts.fit(["good film", "bad film"], [1, 0])
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(fitted))
+    model = bx.as_model(fitted)
+    before = model.fingerprint()
+    model.predict(["good"])
+    assert model.fingerprint() == before
+    script = (
+        "import pickle, blackbox_xai as bx\n"
+        "model = bx.as_model(pickle.load(open('m.pkl', 'rb')))\n"
+        "print(model.fingerprint())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == before
 
 
 # --- files ----------------------------------------------------------------------------------

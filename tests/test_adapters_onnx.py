@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from onnx import helper
 
 import blackbox_xai as bx
-from blackbox_xai.adapters.onnx.proto import read_graph
+from blackbox_xai.adapters.onnx.outputs import Output
+from blackbox_xai.adapters.onnx.proto import _message, read_graph
 from blackbox_xai.errors import AnswerError, InputError, LoadError, PredictError
 
 W = np.array([[1.0, -1.0, 0.5], [0.0, 2.0, -0.5]])
@@ -483,9 +484,10 @@ def test_weights_outside_the_folder_are_refused(external, location):
 
 def test_linked_and_missing_weights_are_refused(external):
     os.link(external.parent / "secret.bin", external / "hard.bin")
+    (external.parent / "other.bin").write_bytes(bytes(8))
     (external / "soft.bin").symlink_to(external.parent / "secret.bin")
     (external / "up").symlink_to(external.parent)
-    for location in ("hard.bin", "soft.bin", "up/secret.bin"):
+    for location in ("hard.bin", "soft.bin", "up/other.bin"):
         with pytest.raises(LoadError, match="points to weights through a link"):
             bx.as_model(save(external, location))
     with pytest.raises(LoadError, match=r"misses its weights: 'gone\.bin'"):
@@ -513,6 +515,45 @@ def test_the_reader_survives_a_damaged_model(data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(ValueError):
         read_graph(bytes(content))
+
+
+def test_a_model_of_graphs_in_graphs_in_graphs_is_refused():
+    graph = b""
+    for _ in range(2000):
+        graph = _message(1, _message(5, _message(6, graph)))  # node, attribute, graph
+    with pytest.raises(LoadError, match="its graphs are nested too deeply"):
+        bx.as_model(_message(7, graph))
+
+
+def test_classes_that_change_from_row_to_row_are_refused():
+    output = Output("prob")
+    np.testing.assert_array_equal(output.matrix([{"a": 1.0, "b": 2.0}] * 2), [[1, 2], [1, 2]])
+    for odd in ({"b": 2.0, "a": 1.0}, {"a": 1.0}, {"a": 1.0, "c": 1.0}):
+        with pytest.raises(AnswerError, match=r"for row 1, but \['a', 'b'\] for row 0"):
+            output.matrix([{"a": 1.0, "b": 2.0}, odd])
+
+
+def test_a_forked_process_builds_its_own_session():
+    script = (
+        "import os, signal, numpy as np, onnx_models as om, blackbox_xai as bx\n"
+        "model = bx.OnnxModel(om.linear(np.ones((300, 300))), threads=2)\n"
+        "x = np.ones((2000, 300))\n"
+        "scores = model.predict(x)\n"
+        "if os.fork() == 0:\n"
+        "    signal.alarm(20)\n"
+        "    os._exit(0 if np.array_equal(model.predict(x), scores) else 1)\n"
+        "print(os.wait()[1])\n"
+    )
+    folder = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == "0"
 
 
 def test_facts_of_a_graph():

@@ -17,8 +17,28 @@ from blackbox_xai.errors import LoadError, PredictError
 
 __all__ = ["build_session", "run"]
 
-_sessions: weakref.WeakValueDictionary[tuple[Any, ...], Any] = weakref.WeakValueDictionary()
-_lock = threading.Lock()
+
+class _Sessions:
+    """The live sessions of this process."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self.lock = threading.Lock()
+        self.alive: weakref.WeakValueDictionary[tuple[Any, ...], Any] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def leave_behind(self) -> None:
+        """Keep the parent's sessions alive: the end of one waits for threads that are not here."""
+        self._parents = list(self.alive.values())
+        self.begin()
+
+
+_sessions = _Sessions()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_sessions.leave_behind)
 
 
 def build_session(
@@ -42,12 +62,12 @@ def build_session(
     LoadError
         When onnxruntime refuses the model.
     """
-    key = (os.getpid(), source.key, source.path, threads, providers, expose)
-    with _lock:
-        session = _sessions.get(key)
+    key = (source.key, source.path, threads, providers, expose)
+    with _sessions.lock:
+        session = _sessions.alive.get(key)
         if session is None:
             session = _new_session(source, threads, providers, expose)
-            _sessions[key] = session
+            _sessions.alive[key] = session
     return session
 
 

@@ -158,6 +158,16 @@ def sanity(
     ----------
     Adebayo et al. (2018), Sanity Checks for Saliency Maps. Hedstroem et al. (2024), Sanity Checks
     Revisited, for the bias of noise and of the similarity measure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> X = np.random.default_rng(0).normal(size=(8, 5))
+    >>> masker = bx.TabularMasker(np.zeros((1, 5)))
+    >>> found = sanity(bx.ExactShapley(), lambda X: X @ [4.0, 3.0, 2.0, 1.0, 0.0], X, masker)
+    >>> found.models
+    ('noise',)
     """
     black_box = as_model(model)
     n = min(check_int("n_inputs", n_inputs, minimum=2), n_rows(inputs))

@@ -147,6 +147,16 @@ def stability(
     ----------
     Yeh et al. (2019), On the (In)fidelity and Sensitivity of Explanations, definition 3.1. Agarwal
     et al. (2022), Rethinking Stability for Attribution-based Explanations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import blackbox_xai as bx
+    >>> X = np.random.default_rng(0).normal(size=(3, 6))
+    >>> masker = bx.TabularMasker(np.zeros((1, 6)))
+    >>> found = stability(bx.Lime(n_samples=100), lambda X: X @ np.arange(6.0), X, masker)
+    >>> found.measures[:2], found.reseeded.shape
+    (('rank correlation', 'top features'), (4, 3))
     """
     black_box = as_model(model)
     n = min(check_int("n_inputs", n_inputs, minimum=1), n_rows(inputs))

@@ -106,6 +106,14 @@ def mmd_critic(points: FloatArray, m: int) -> tuple[IntArray, FloatArray]:
     ----------
     B. Kim, R. Khanna, O. Koyejo (2016), "Examples are not enough, learn to criticize!",
     algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> points = np.repeat([[0.0], [10.0]], [30, 10], axis=0)
+    >>> indices, weights = mmd_critic(points, 4)
+    >>> sorted(points[indices, 0].tolist()), weights.tolist()
+    ([0.0, 0.0, 0.0, 10.0], [0.25, 0.25, 0.25, 0.25])
     """
     kernel = rbf_kernel(points)
     mean = kernel.mean(axis=1)
@@ -142,6 +150,14 @@ def protodash(points: FloatArray, m: int) -> tuple[IntArray, FloatArray]:
     ----------
     K. Gurumoorthy, A. Dhurandhar, G. Cecchi, C. Aggarwal (2019), "Efficient data representation
     by selecting prototypes with importance weights", algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> points = np.repeat([[0.0], [10.0]], [30, 10], axis=0)
+    >>> indices, weights = protodash(points, 2)
+    >>> points[indices, 0].tolist(), weights.round(2).tolist()
+    ([0.0, 10.0], [0.75, 0.25])
     """
     from scipy.linalg import cholesky
     from scipy.optimize import nnls

@@ -49,6 +49,10 @@ def share_unlike(detector: Detector, inputs: Any, alpha: float = 0.05) -> Unlike
     inputs : array, frame or sequence
         Inputs as the model receives them, such as ``MaskedInput.inputs`` gives.
 
+    Returns
+    -------
+    Unlikeness
+
     Raises
     ------
     InputError

@@ -51,6 +51,10 @@ def ood_metrics(id_scores: Any, ood_scores: Any) -> OODMetrics:
     ----------
     id_scores, ood_scores : ndarray of shape (n,)
 
+    Returns
+    -------
+    OODMetrics
+
     Raises
     ------
     InputError

@@ -220,7 +220,10 @@ def test_risk_points_at_errors_and_means_what_it_says() -> None:
         p = 1 / (1 + np.exp(-5 * X[:, 0]))
         return np.stack([1 - p, p], axis=1)
 
-    risk = bx.ErrorRisk().fit(model, X[:1500], y[:1500])
+    spy = Spy(model)
+    risk = bx.ErrorRisk().fit(spy, X[:1500], y[:1500])
+    assert spy.rows == risk.cost_.rows == 1500
+    assert risk.error_rate_ == (model(X[:1500]).argmax(1) != y[:1500]).mean()
     wrong = model(X[1500:]).argmax(1) != y[1500:]
     said = risk.predict(X[1500:])
     assert roc_auc_score(wrong, said) > 0.75

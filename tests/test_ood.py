@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import matplotlib as mpl
 import numpy as np
 import onnx
 import pandas as pd
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import RidgeCV
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 import blackbox_xai as bx
 from blackbox_xai._rowwise import BLOCK, NearRows, Scaling, by_blocks
@@ -23,6 +24,8 @@ from blackbox_xai.ood import hog
 from blackbox_xai.ood.conformal import at_least, false_discovery, self_ranks
 from blackbox_xai.ood.members import Conditional, Nearest, Range, _residual_weights, _spectrum
 from toys import Spy
+
+mpl.use("Agg")
 
 
 def normal(n: int = 300, d: int = 4, seed: int = 0) -> np.ndarray:
@@ -463,6 +466,17 @@ def test_noise_is_spent_as_promised_and_spares_categories() -> None:
     assert scores[steep].max() < scores[frame["a"].to_numpy() < -1].min()
 
 
+def test_the_plot_counts_what_is_flagged() -> None:
+    detector, X = (
+        bx.OODDetector().fit(normal()),
+        np.concatenate([normal(60, seed=1), normal(9) + 20]),
+    )
+    ax = detector.plot(X)
+    assert ax.get_title() == f"{detector.flag(X).sum()} of 69 rows flagged at 0.05"
+    assert sum(bar.get_height() for bar in ax.patches) == 69
+    mpl.pyplot.close(ax.figure)
+
+
 # --- metrics and the gate ----------------------------------------------------------------------
 
 
@@ -483,6 +497,11 @@ def test_metrics_equal_their_definitions(inside: list[int], outside: list[int]) 
     )
     truth = [1] * len(inside) + [0] * len(outside)
     assert found.auroc == pytest.approx(roc_auc_score(truth, inside + outside))
+    assert found.aupr_id == pytest.approx(average_precision_score(truth, inside + outside))
+    reverse = [-score for score in inside + outside]
+    assert found.aupr_ood == pytest.approx(average_precision_score([1 - t for t in truth], reverse))
+    assert (found.n_id, found.n_ood) == (len(inside), len(outside))
+    assert found.to_dict()["auroc"] == found.auroc
 
 
 def test_the_gate_tells_marginal_fills_from_rows() -> None:

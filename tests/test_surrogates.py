@@ -424,7 +424,11 @@ def test_same_seed_same_bits_for_any_number_of_jobs() -> None:
     tree = bx.SurrogateTree(queries=300).fit(stairs, rows(80))
     again = clone(tree).fit(stairs, rows(80))
     np.testing.assert_array_equal(tree.predict(rows(50)), again.predict(rows(50)))
-    assert tree.stability(3, n_jobs=2) == tree.stability(3, n_jobs=1)
+    stable = tree.stability(3, n_jobs=2)
+    assert stable == tree.stability(3, n_jobs=1)
+    assert 0 < stable.leaf_rand <= 1
+    assert 0 < stable.feature_overlap <= 1
+    assert max(tree.r2_by_sampler_, key=tree.r2_by_sampler_.get) == tree.plan_.name
 
 
 def test_settings_are_estimators_settings() -> None:

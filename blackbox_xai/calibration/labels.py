@@ -10,6 +10,7 @@ import numpy as np
 from blackbox_xai._checks import shown
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import InputError
+from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, IntArray
 
 __all__ = ["Labelled", "check_probabilities", "label_positions", "score_labelled"]
@@ -69,16 +70,17 @@ def label_positions(y: Any, k: int, names: tuple[str, ...] | None, labels: Any =
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Probabilities ``(n, k)``, positions of the right labels ``(n,)``, and the model's outputs."""
+    """Probabilities ``(n, k)``, positions of the right labels ``(n,)``, outputs, and the cost."""
 
     probabilities: FloatArray
     targets: IntArray
     n_outputs: int
+    cost: Ledger
 
 
 def score_labelled(model: Adapter, X: Any, y: Any, labels: Any, minimum: int) -> Labelled:
     """Return the model's probabilities of ``X`` and the output that each label means."""
-    raw = model.predict(X)
+    raw, cost = model.predict_counted(X)
     scores = check_probabilities(raw)
     names = model.output_names if raw.shape[1] > 1 else None
     targets = label_positions(y, scores.shape[1], names, labels)
@@ -86,4 +88,4 @@ def score_labelled(model: Adapter, X: Any, y: Any, labels: Any, minimum: int) ->
         raise InputError(f"y must have {len(scores)} labels, one for each row, got {len(targets)}.")
     if len(targets) < minimum:
         raise InputError(f"X must have at least {minimum} rows, got {len(targets)}.")
-    return Labelled(scores, targets, raw.shape[1])
+    return Labelled(scores, targets, raw.shape[1], cost)

@@ -42,7 +42,7 @@ class ErrorRisk(BaseEstimator):  # type: ignore[misc]  # untyped base
     ----------
     error_rate_ : float
         Share of reference rows the model gets wrong.
-    cost_rows_ : int
+    cost_ : Ledger
         Model rows spent by ``fit``; scoring costs one for each row.
 
     Notes
@@ -95,7 +95,7 @@ class ErrorRisk(BaseEstimator):  # type: ignore[misc]  # untyped base
         labelled = score_labelled(self.model_, X, y, self.labels, minimum=_MIN_ROWS)
         self.targets_ = labelled.targets
         self.near_ = NearRows.learn(rows)
-        self.cost_rows_ = len(rows)
+        self.cost_ = labelled.cost
         given = labelled.probabilities.argmax(axis=1)
         unsure = 1.0 - labelled.probabilities.max(axis=1)
         other = self._disagreement(rows, given, themselves=True)

@@ -158,13 +158,25 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         """Return 1 for rows like the reference, -1 for those flagged at ``self.alpha``."""
         return np.where(self.flag(X), -1, 1)
 
+    def plot(self, X: Any, ax: Any = None) -> Any:
+        """Draw the p-values of rows beside what rows like the reference would give.
+
+        Returns
+        -------
+        Axes
+        """
+        from blackbox_xai.plotting.ood import plot_p_values
+
+        return plot_p_values(self.p_values(X), alpha=self.alpha, ax=ax)
+
     def transform(self, X: Any) -> FloatArray:
         """Return the p-value and those of the members, shape ``(n, 1 + members)``."""
         members, combined = self._scored(X)
         return np.column_stack([self._final(combined), members])
 
-    def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002
-        """Return the names of the columns of ``transform``."""
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """Return the names of the columns of ``transform``, whatever ``input_features`` are."""
+        del input_features
         names = ["p_value", *(f"p_{name}" for name in self._member_names())]
         return np.array(names, dtype=object)
 

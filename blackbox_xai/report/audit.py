@@ -47,6 +47,7 @@ _STAGES: dict[str, Stage] = {
     "agreement": agreement,
 }
 SECTIONS = tuple(_STAGES)
+_MOST_ROWS = 500
 _NEEDS_ROWS = ("drivers", "trust", "gates", "agreement")
 
 
@@ -175,7 +176,7 @@ def audit(
     feature_names : sequence of str, optional
         Names of the columns of an array.
     n_explain : int
-        Rows explained: a random sample, and up to a third that are wrong or unusual.
+        Rows explained, at most 500: a random sample, and up to a third that are wrong or unusual.
     sections : collection of str, optional
         Sections to make, of ``SECTIONS``. None: all that the data allow.
     skip : collection of str
@@ -273,7 +274,10 @@ def _affordable(
 
     Fewer rows are explained before any is explained worse.
     """
-    n_explain = min(check_int("n_explain", n_explain, minimum=1), max(n, 1))
+    check_int("n_explain", n_explain, minimum=1)
+    if n_explain > _MOST_ROWS:
+        raise InputError(f"n_explain must be at most {_MOST_ROWS}, got {n_explain}.")
+    n_explain = min(n_explain, max(n, 1))
     own = getattr(explainer, "budget", None)
     if guard.max_rows is None or own is None:
         return explainer, n_explain

@@ -144,7 +144,7 @@ def _environment() -> Environment:
 
 
 def _named(text: Any, limit: int = 300) -> str:
-    return cut_text(str(text), limit)
+    return "" if text is None else cut_text(str(text), limit)
 
 
 def _number(value: Any) -> str:

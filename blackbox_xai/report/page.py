@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from blackbox_xai.plotting.numbers import MISSING, counted, cut_text, number, percent, signed
@@ -94,7 +95,7 @@ def _facts(subject: dict[str, Any]) -> list[tuple[str, str]]:
         ("adapter", model.get("adapter")),
         ("model file SHA-256", model.get("sha256")),
         ("model file size", counted(model["bytes"], "byte") if "bytes" in model else None),
-        ("outputs", ", ".join(cut_text(str(name), 60) for name in model.get("outputs", ())[:40])),
+        ("outputs", _listed(model.get("outputs", ()))),
         ("unit of the scores", model.get("scale")),
         ("data", data.get("name")),
         ("data file SHA-256", data.get("sha256")),
@@ -110,6 +111,12 @@ def _facts(subject: dict[str, Any]) -> list[tuple[str, str]]:
         ("date", subject.get("date")),
     ]
     return [(term, str(fact)) for term, fact in facts if fact not in (None, "")]
+
+
+def _listed(names: Sequence[Any], most: int = 12) -> str:
+    """Return the first names, and how many more there are."""
+    text = ", ".join(cut_text(str(name), 60) for name in names[:most])
+    return text if len(names) <= most else f"{text} and {len(names) - most:,} more"
 
 
 def _settings(subject: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from blackbox_xai.plotting.numbers import counted, number
 __all__ = ["verdict"]
 
 Card = dict[str, Any]
+_FEWEST_CALIBRATED = 50
 _ORDER = {"fail": 0, "warn": 1, "pass": 2}
 
 
@@ -69,8 +70,8 @@ def _truth(section: dict[str, Any]) -> Card:
 
 def _calibration(section: dict[str, Any]) -> Card | None:
     found = section.get("calibration")
-    if found is None:
-        return None
+    if found is None or section["n"] < _FEWEST_CALIBRATED:
+        return None  # with few rows nothing could fail
     ok = found["error"] <= found["by_chance_high"]
     text = (
         "Mean gap between stated confidence and rate of correct answers; a perfectly calibrated "

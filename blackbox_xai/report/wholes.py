@@ -14,7 +14,7 @@ from blackbox_xai.ledger import Ledger
 from blackbox_xai.ood.detector import OODDetector
 from blackbox_xai.plotting.maps import group_small
 from blackbox_xai.projection.linear import PCAProjection
-from blackbox_xai.protocols import IntArray
+from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.report.case import Case, Findings
 from blackbox_xai.report.features import as_columns
 from blackbox_xai.report.local import take
@@ -27,6 +27,7 @@ _MAX_POINTS = 20_000
 _MAX_REFERENCE = 2_000
 _ALPHA = 0.05
 _BINS = 20
+_STRANGEST = 10
 
 
 def unusual(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
@@ -53,9 +54,31 @@ def unusual(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]
         "flagged": flagged,
         "edges": [float(edge) for edge in edges],
         "counts": histogram(p_values, edges),
-        "rows": [{"row": int(row), "p_value": float(p_values[row])} for row in order[:10]],
+        "rows": _strangest(case, detector, p_values, order[:_STRANGEST]),
     }
     return section, Ledger()
+
+
+def _strangest(
+    case: Case, detector: OODDetector, p_values: FloatArray, rows: IntArray
+) -> list[dict[str, Any]]:
+    """Return the most unusual rows, and the column in which each is strangest."""
+    names = _names(case, detector.reader_.table)
+    columns: list[str | None] = [None] * len(rows)
+    if names:
+        reasons = detector.attribution(take(case.inputs, rows))
+        columns = [names[int(column)] for column in reasons.argmax(axis=1)]
+    return [
+        {"row": int(row), "p_value": float(p_values[row]), "column": column}
+        for row, column in zip(rows, columns, strict=True)
+    ]
+
+
+def _names(case: Case, table: Any) -> tuple[str, ...]:
+    """Return the names of a table's columns, those given by the caller first; none without one."""
+    if table is None:
+        return ()
+    return case.feature_names or tuple(table.names)
 
 
 def _reference(case: Case) -> Any:
@@ -112,7 +135,8 @@ def _groups(case: Case, found: Findings, rows: IntArray) -> tuple[IntArray, tupl
     names = found.output_names
     if len(names) == 1:
         names = (f"{names[0]} below 0.5", f"{names[0]} above 0.5")
-    return group_small(said[0][rows], names)
+    there, places = np.unique(said[0][rows], return_inverse=True)
+    return group_small(places.astype(np.intp), [names[i] for i in there])
 
 
 def surrogate(case: Case, _found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
@@ -136,7 +160,7 @@ def surrogate(case: Case, _found: Findings) -> tuple[dict[str, Any] | None, Ledg
         "majority": _finite(fidelity.majority),
         "train_r2": _finite(fidelity.train_r2),
         "message": fidelity.message,
-        "tree": json.loads(tree.rules_.json())["root"],
+        "tree": _named(json.loads(tree.rules_.json())["root"], _renamed(case, tree.table_)),
         "leaves": [
             {
                 "leaf": leaf.leaf,
@@ -150,6 +174,20 @@ def surrogate(case: Case, _found: Findings) -> tuple[dict[str, Any] | None, Ledg
         ],
     }
     return section, tree.cost_
+
+
+def _renamed(case: Case, table: Any) -> dict[str, str]:
+    """Return the caller's name for each column."""
+    return dict(zip(table.names, _names(case, table), strict=True))
+
+
+def _named(node: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Return a tree that calls its columns by these names."""
+    named = {**node, "column": names[node["column"]]} if "column" in node else dict(node)
+    for branch in ("then", "else"):
+        if branch in node:
+            named[branch] = _named(node[branch], names)
+    return named
 
 
 def _interval(value: float, ends: tuple[float, float]) -> dict[str, float | None]:

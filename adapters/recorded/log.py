@@ -109,6 +109,8 @@ class PredictionLog:
         with self._lock:
             try:
                 if self._connection is None or self._owner != os.getpid():
+                    # A connection of the parent process is kept: closing it here is not ours.
+                    self._parents = self._connection
                     self._connection = self._opened()
                     self._owner = os.getpid()
                     weakref.finalize(self, _close, self._connection, self._owner)

@@ -25,6 +25,8 @@ __all__ = [
     "water_fill",
 ]
 
+_MANY = 1 << 62  # coalitions; more than are ever drawn
+
 
 @dataclass(frozen=True, eq=False)
 class PairDesign:
@@ -103,15 +105,15 @@ def paired_coalitions(
     whole = [comb(d, int(s)) // (2 if 2 * s == d else 1) for s in sizes]
     kernel = kernel_weights(d)[: len(sizes)] * np.where(2 * sizes == d, 1.0, 2.0)
     share = np.where(2 * sizes == d, 1.0, 2.0) if leverage else kernel
-    expected = water_fill(np.array([float(w) for w in whole]), share, n_pairs)
+    expected = water_fill(np.array([float(min(w, _MANY)) for w in whole]), share, n_pairs)
     counts = round_sum(expected, rng)
     parts = [
         _subsets_of_size(d, int(s), int(n), w, rng)
         for s, n, w in zip(sizes, counts, whole, strict=True)
     ]
     which = np.repeat(np.arange(len(sizes)), [len(part) for part in parts])
-    weights = (kernel / expected)[which]
-    chance = np.array([e / w for e, w in zip(expected, whole, strict=True)])[which]
+    weights = (kernel / np.maximum(expected, 1e-300))[which]
+    chance = np.array([e / w for e, w in zip(expected.tolist(), whole, strict=True)])[which]
     return PairDesign(np.concatenate(parts), weights / weights.sum(), chance)
 
 

@@ -94,7 +94,7 @@ def _likelihood(
         pull = full * (amplitude / size * np.cosh(exponent))
         by_size = float((full * kernel).sum())
         spread = np.cosh(np.diag(exponent)).mean() / size
-        slope[:-2] += 0.5 * theta * (np.einsum("pj,pq,qj->j", signs, pull, signs, optimize=True))
+        slope[:-2] += 0.5 * theta * (signs * (pull @ signs)).sum(axis=0)
         slope[:-2] -= 0.5 * theta * by_size * spread
         slope[-2] += 0.5 * by_size
         slope[-1] += 0.5 * noise * float(np.trace(outer))

@@ -89,6 +89,8 @@ def make_plan(varies: BoolArray, weights: FloatArray, rows: int, rng: np.random.
     """
     n_varying = varies.sum(axis=1)
     active = np.flatnonzero(n_varying > 0)
+    if len(active) and _REGRESSION * n_varying.max() > MAX_PAIRS:
+        return chain_plan(varies, weights, rows, rng)
     whole = _all_pairs(n_varying[active])
     n_pairs = _spread(whole, (rows - len(active)) / 2)
     enough = np.minimum(n_varying[active] - 1, whole)
@@ -152,7 +154,7 @@ def _all_fills(
     n = n_varying[active]
     chains = (n_pairs < np.ceil(_REGRESSION * n)) & (n_pairs < whole)
     n_pairs = np.where(chains, n - 1, n_pairs)
-    repeats = np.where(n_pairs < whole, -(-n_pairs // MAX_PAIRS), 1).clip(1)
+    repeats = np.where(chains | (n_pairs >= whole), 1, -(-n_pairs // MAX_PAIRS))
     order = np.argsort(n, kind="stable")
     index = np.repeat(order, repeats[order])
     pairs = (n_pairs // repeats)[index]

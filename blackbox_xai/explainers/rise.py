@@ -25,7 +25,7 @@ __all__ = ["Rise"]
 
 _BLOCK = 32
 _GROUPS = 10
-_PRIOR_CELLS = 20
+_PRIOR_CELLS = 14
 _PRIOR_LENGTHS = np.array([0.05, 0.1, 0.2, 0.4])
 
 
@@ -47,7 +47,7 @@ class Rise(LocalExplainer):
     p_keep : float
         Probability that a cell or feature is kept.
     prior : {"gp"}, optional
-        On images, take neighbouring cells (at most 20 x 20) to have similar effects and regress
+        On images, take neighbouring cells (at most 14 x 14) to have similar effects and regress
         on all of them at once, instead of one pixel at a time. Without ``std_err``: masks this
         coarse leave the finer cells to the prior, whose word is not an error bar.
 

@@ -63,7 +63,13 @@ class _Component:
     length: float
     noise_ratio: float
     mean: FloatArray
-    root: FloatArray
+    basis: FloatArray
+    scales: FloatArray
+
+    @property
+    def root(self) -> FloatArray:
+        """A matrix whose product with its transpose is the posterior covariance."""
+        return self.basis * self.scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +179,7 @@ def _mixture(components: list[_Component]) -> tuple[FloatArray, list[_Component]
     """Return the likely components and their shares."""
     evidence = np.array([component.evidence for component in components])
     shares = np.exp(evidence - evidence.max())
-    likely = np.flatnonzero(shares >= _UNLIKELY * shares.sum())
+    likely = np.flatnonzero(shares >= _UNLIKELY)
     kept = shares[likely] / shares[likely].sum()
     return kept, [components[i] for i in likely]
 
@@ -208,7 +214,8 @@ def _components(
             length=float(length),
             noise_ratio=float(ratios[i]),
             mean=basis @ (projected / shrunk[:, i]),
-            root=basis * np.sqrt(signal[i] * ratios[i] / shrunk[:, i]),
+            basis=basis,
+            scales=np.sqrt(signal[i] * ratios[i] / shrunk[:, i]),
         )
         for i in np.flatnonzero(evidence >= evidence.max() + np.log(_UNLIKELY))
     ]

@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blackbox_xai._checks import shown
-from blackbox_xai.errors import AnswerError, InputError
+from blackbox_xai.errors import AnswerError, BlackboxError, InputError, Interrupted
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["as_numbers", "check_names", "check_range", "check_scores", "one_line"]
+__all__ = [
+    "as_numbers",
+    "by_row",
+    "check_names",
+    "check_range",
+    "check_scores",
+    "one_line",
+    "with_partial",
+]
 
 
 def one_line(error: BaseException, limit: int) -> str:
@@ -40,6 +48,28 @@ def check_names(names: Any) -> tuple[str, ...] | None:
     if not checked or len(set(checked)) < len(checked):
         raise InputError(f"output_names must be distinct and at least one, got {shown(checked)}.")
     return checked
+
+
+def by_row(n: int, parts: list[tuple[int, FloatArray]]) -> list[FloatArray | None]:
+    """Return the scores ``(k,)`` of ``n`` rows one by one, None where no part has them."""
+    rows: list[FloatArray | None] = [None] * n
+    for start, scores in parts:
+        rows[start : start + len(scores)] = list(scores)
+    return rows
+
+
+def with_partial(
+    error: BlackboxError | KeyboardInterrupt, partial: list[FloatArray | None]
+) -> BlackboxError | Interrupted:
+    """Return the error with what was answered before it; Ctrl-C becomes ``Interrupted``."""
+    if isinstance(error, BlackboxError | Interrupted):
+        kept = error
+    else:
+        kept = Interrupted()
+        kept.__cause__ = error
+    if not kept.partial:
+        kept.partial = partial
+    return kept
 
 
 def check_range(scores: FloatArray, start: int) -> None:

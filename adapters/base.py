@@ -11,7 +11,14 @@ import numpy as np
 
 from blackbox_xai._checks import check_choice, check_int
 from blackbox_xai._inputs import RowError, as_rows, blemish, n_rows, row_bytes, take_rows
-from blackbox_xai.adapters.answers import check_names, check_range, check_scores, one_line
+from blackbox_xai.adapters.answers import (
+    by_row,
+    check_names,
+    check_range,
+    check_scores,
+    one_line,
+    with_partial,
+)
 from blackbox_xai.adapters.blame import first_failing
 from blackbox_xai.errors import AnswerError, BlackboxError, InputError, PredictError
 from blackbox_xai.ledger import Ledger
@@ -104,6 +111,9 @@ class Adapter(ABC):
             When the model fails; ``rows`` names the row when a single one makes it fail.
         AnswerError
             When the model answers something that is not a finite score matrix.
+        Interrupted
+            On Ctrl-C. This error and the others hold in ``partial`` the scores of every row that
+            was answered before, and None for the rest.
         """
         return self.predict_counted(inputs)[0]
 
@@ -119,6 +129,8 @@ class Adapter(ABC):
                 parts.append(next(steps))
         except StopIteration as stop:
             cost: Ledger = stop.value
+        except (BlackboxError, KeyboardInterrupt) as error:
+            raise with_partial(error, by_row(n, parts)) from error.__cause__
         if len(parts) == 1:
             return parts[0][1], cost
         scores = np.empty((n, parts[0][1].shape[1]))

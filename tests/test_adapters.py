@@ -19,7 +19,7 @@ import blackbox_xai as bx
 from blackbox_xai.adapters import Adapter, CallableModel
 from blackbox_xai.adapters.answers import check_scores
 from blackbox_xai.adapters.blame import first_failing
-from blackbox_xai.errors import AnswerError, InputError, LoadError, PredictError
+from blackbox_xai.errors import AnswerError, InputError, Interrupted, LoadError, PredictError
 from blackbox_xai.ledger import Ledger
 
 X = np.random.default_rng(0).normal(size=(50, 3))
@@ -427,9 +427,20 @@ def test_long_and_odd_messages_of_a_model_stay_on_one_line():
     assert text.isprintable()
 
 
-def test_ctrl_c_is_not_swallowed():
-    with pytest.raises(KeyboardInterrupt):
-        bx.as_model(Poisoned(KeyboardInterrupt())).predict(np.full((3, 3), 7.0))
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("bad row")])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_was_answered_before_ctrl_c_or_a_failure_is_kept(error, recorded):
+    rows = X.copy()
+    rows[17, 0] = 7
+    model = bx.as_model(Poisoned(error), batch_size=8)
+    if recorded:
+        model = bx.RecordedModel(model, probe=False)
+    with pytest.raises((Interrupted, PredictError)) as caught:
+        model.predict(rows)
+    assert isinstance(caught.value, KeyboardInterrupt) == isinstance(error, KeyboardInterrupt)
+    partial = caught.value.partial
+    assert [part is None for part in partial] == [False] * 16 + [True] * 34
+    np.testing.assert_array_equal(np.concatenate(partial[:16]), rows[:16, 0])
 
 
 def test_warnings_and_prints_of_a_model_pass(capsys):

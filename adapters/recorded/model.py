@@ -13,6 +13,7 @@ import numpy as np
 
 from blackbox_xai._checks import check_int
 from blackbox_xai._inputs import RowError, as_rows, n_rows, pick_rows
+from blackbox_xai.adapters.answers import with_partial
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.adapters.recorded.keys import row_keys
 from blackbox_xai.adapters.recorded.log import PredictionLog
@@ -135,9 +136,11 @@ class RecordedModel(Adapter):
         known: Pairs = {}
         try:
             cost, sent = self._answer(inputs, keys, known)
-        except BlackboxError as error:
-            error.partial = [_vector(known.get(key)) for key in keys]
-            raise
+        except (BlackboxError, KeyboardInterrupt) as error:
+            answered_before = [_vector(known.get(key)) for key in keys]
+            kept = with_partial(error, answered_before)
+            kept.partial = answered_before  # by the rows of these inputs, not of those sent
+            raise kept from error.__cause__
         answered = b"".join([known[key] for key in keys])
         yield 0, np.frombuffer(answered).reshape(n, -1).copy()
         return replace(cost, cache_hits=cost.cache_hits + n - sent)

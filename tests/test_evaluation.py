@@ -300,7 +300,11 @@ def test_pixel_faithfulness_prefers_maps_that_see_the_pixels() -> None:
         "pixels": Finer().explain_many(model, images, masker),
     }
     spy = Spy(model)
-    found = pixel_faithfulness(maps, spy, images, n_steps=16, sigma=3.0)
+    told: list[tuple[int, int]] = []
+    found = pixel_faithfulness(
+        maps, spy, images, n_steps=16, sigma=3.0, progress=lambda *step: told.append(step)
+    )
+    assert told == [(i, 6) for i in range(1, 7)]
     assert found.methods == ("segments", "pixels", "random")
     assert found.difference("pixels", "segments").mean > 0
     assert found.difference("segments", "random").mean > 0.2

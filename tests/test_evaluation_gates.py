@@ -416,3 +416,20 @@ def test_agreement_by_hand() -> None:
     assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
     assert np.isnan(spearman(np.ones(3), np.arange(3.0)))
     assert np.isnan(similarity(np.ones(1), np.ones(1), 5)[4:]).all()
+
+
+@pytest.mark.parametrize("test", [check, sanity, stability])
+def test_progress_is_told_and_workers_change_nothing(test: Any) -> None:
+    told: list[tuple[int, int]] = []
+    one = test(
+        bx.Rise(n_samples=40),
+        model,
+        X,
+        MASKER,
+        n_inputs=9,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    total = told[-1][1]
+    assert told == [(i + 1, total) for i in range(total)]
+    two = test(bx.Rise(n_samples=40), model, X, MASKER, n_inputs=9, n_jobs=2)
+    assert one.rows() == two.rows()

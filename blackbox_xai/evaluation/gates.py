@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +9,19 @@ import numpy as np
 
 from blackbox_xai._checks import check_int
 from blackbox_xai._inputs import n_rows, take_rows
+from blackbox_xai._parallel import Progress
 from blackbox_xai.adapters import as_model
-from blackbox_xai.adapters.base import Adapter
-from blackbox_xai.errors import BlackboxError, InputError
 from blackbox_xai.evaluation.checks import Checks, Gate
-from blackbox_xai.evaluation.probes import ProbedMasker, ProbedModel, cloned, reordered, unused
+from blackbox_xai.evaluation.probes import (
+    Players,
+    ProbedMasker,
+    ProbedModel,
+    cloned,
+    reordered,
+    unused,
+)
+from blackbox_xai.evaluation.runs import Runs, runs_of
 from blackbox_xai.evaluation.targets import Explainer, target_output
-from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, MaskedInput, Masker
 from blackbox_xai.results import Explanation
 
@@ -35,6 +40,8 @@ def check(
     *,
     output: int | str | None = None,
     n_inputs: int = 5,
+    n_jobs: int = 1,
+    progress: bool | Progress = False,
 ) -> Checks:
     """Test whether an explainer obeys laws that hold on any model.
 
@@ -52,6 +59,10 @@ def check(
         Output tested. None: the one with the highest mean score.
     n_inputs : int
         The first so many inputs are used; each costs seven explanations.
+    n_jobs : int
+        Workers; the numbers do not depend on it.
+    progress : bool or callable
+        True shows a bar on a terminal; a callable receives ``(done, total)`` runs.
 
     Returns
     -------
@@ -93,15 +104,12 @@ def check(
     n = min(check_int("n_inputs", n_inputs, minimum=1), n_rows(inputs))
     chosen = take_rows(inputs, 0, n)
     column, name, cost = target_output(black_box, chosen, masker, output)
-    runs = _Runs(explainer, black_box, chosen, masker, column)
-    own = runs.probed()
-    plain_players = runs.players(lambda masked: reordered(masked, np.arange(_width(masked))))
-    reseeded = runs.players(
-        lambda masked: reordered(masked, np.arange(_width(masked))), seed_offset=1
-    )
-    noise = _errors(reseeded, plain_players)
-    gates = _model_gates(own, explainer)
-    gates += _player_gates(runs, plain_players, _tolerance(noise))
+    with runs_of(explainer, masker, n_jobs=n_jobs, n_runs=7, progress=progress) as runs:
+        probes = _Probes(runs, ProbedModel(black_box, column), chosen)
+        gates = _model_gates(probes.functions(), explainer)
+        base = probes.players(_as_they_are)
+        noise = _errors(probes.players(_as_they_are, seed_offset=1), base)
+        gates += _player_gates(probes, base, _tolerance(noise))
     return Checks(
         method=type(explainer).__name__,
         output=name,
@@ -112,44 +120,35 @@ def check(
     )
 
 
-class _Runs:
-    """Runs of one explainer under probes, and what they cost."""
+class _Probes:
+    """Runs of one explainer under probes."""
 
-    def __init__(
-        self, explainer: Any, model: Adapter, inputs: Any, masker: Masker, column: int
-    ) -> None:
-        self.explainer, self.model, self.inputs = explainer, model, inputs
-        self.masker, self.column = masker, column
-        self.cost = Ledger()
+    def __init__(self, runs: Runs, model: ProbedModel, inputs: Any) -> None:
+        self._runs, self._model, self._inputs = runs, model, inputs
 
-    def probed(self) -> list[Explanation] | BlackboxError:
-        """Explain the functions of ``ProbedModel``; without a link, which they might not bear."""
-        link = getattr(self.explainer, "link", "identity")
-        if link != "identity":
-            return InputError("the explainer has a link, under which the law does not hold")
-        return self._explain(self.explainer, self.masker, list(ProbedModel.NAMES))
+    def functions(self) -> list[Explanation]:
+        """Explain the functions of ``ProbedModel``; none under a link, which they need not bear."""
+        if getattr(self._runs.explainer, "link", "identity") != "identity":
+            return []
+        return self._runs.explain(self._model, self._inputs, ProbedModel.NAMES)
 
     def players(self, change: Any, *, seed_offset: int = 0) -> list[FloatArray]:
         """Explain the model with other players; return attributions, one array an input."""
-        seed = self.explainer.random_state + seed_offset
-        explainer = replace(self.explainer, random_state=seed)
-        done = self._explain(explainer, ProbedMasker(self.masker, change), ["original"])
-        if isinstance(done, BlackboxError):
-            raise done
+        done = self._runs.explain(
+            self._model,
+            self._inputs,
+            ProbedModel.NAMES[:1],
+            masker=ProbedMasker(self._runs.masker, change),
+            seed_offset=seed_offset,
+        )
         return [one.values[:, 0] for one in done]
 
-    def _explain(
-        self, explainer: Any, masker: Masker, outputs: list[str]
-    ) -> list[Explanation] | BlackboxError:
-        probe = ProbedModel(self.model, self.column)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # probes are odd models, and known to be
-            done = explainer.explain_many(probe, self.inputs, masker, outputs=outputs)
-        self.cost += sum((one.cost for one in done), Ledger())
-        return list(done)
+
+def _as_they_are(masked: MaskedInput) -> Players:
+    return reordered(masked, np.arange(_width(masked)))
 
 
-def _model_gates(own: list[Explanation] | BlackboxError, explainer: Any) -> list[Gate]:
+def _model_gates(own: list[Explanation], explainer: Any) -> list[Gate]:
     """Return the gates that one run on ``ProbedModel`` decides."""
     laws = {
         "constant": "nothing is attributed for a model that never changes",
@@ -158,8 +157,9 @@ def _model_gates(own: list[Explanation] | BlackboxError, explainer: Any) -> list
         "linearity": "the mean of two scores has the mean of their attributions",
         "efficiency": "attributions and base add up to the score",
     }
-    if isinstance(own, BlackboxError):
-        return [Gate(name=name, law=law, reason=str(own)) for name, law in laws.items()]
+    if not own:
+        reason = "the explainer has a link, under which the law does not hold"
+        return [Gate(name=name, law=law, reason=reason) for name, law in laws.items()]
     found: dict[str, list[float]] = {name: [] for name in laws}
     for one in own:
         f, half, mirrored, constant, squared, averaged = one.values.T
@@ -175,17 +175,17 @@ def _model_gates(own: list[Explanation] | BlackboxError, explainer: Any) -> list
     return gates
 
 
-def _player_gates(runs: _Runs, base: list[FloatArray], tolerance: float) -> list[Gate]:
+def _player_gates(probes: _Probes, base: list[FloatArray], tolerance: float) -> list[Gate]:
     """Return the gates that need a run of their own."""
-    dummy = [abs(float(values[-1])) / _size(values) for values in runs.players(unused)]
+    dummy = [abs(float(values[-1])) / _size(values) for values in probes.players(unused)]
     strongest = int(np.mean([np.abs(v) for v in base], axis=0).argmax()) if _even(base) else 0
     twice = cloned(strongest)
-    twins, again = runs.players(twice), runs.players(twice, seed_offset=1)
+    twins, again = probes.players(twice), probes.players(twice, seed_offset=1)
     apart = [abs(float(v[-1] - v[strongest])) / _size(v) for v in twins]
     copies_tolerance = _tolerance(_errors(again, twins))
     rng = np.random.default_rng(0)
     orders = {d: rng.permutation(d) for d in sorted({len(values) for values in base})}
-    mixed = runs.players(lambda masked: reordered(masked, orders[_width(masked)]))
+    mixed = probes.players(lambda masked: reordered(masked, orders[_width(masked)]))
     restored = [values[np.argsort(orders[len(values)])] for values in mixed]
     return [
         _gate("dummy", "a feature that changes nothing gets nothing", dummy, tolerance),

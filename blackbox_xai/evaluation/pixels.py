@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from blackbox_xai._checks import check_int, shown
 from blackbox_xai._inputs import n_rows
-from blackbox_xai._parallel import child_rng
+from blackbox_xai._parallel import Progress, child_rng, progress_hook
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import InputError
@@ -114,6 +114,7 @@ def pixel_faithfulness(
     sigma: float = 10.0,
     confidence: float = 0.95,
     random_state: int = 0,
+    progress: bool | Progress = False,
 ) -> PixelFaithfulness:
     """Hide pixels by what maps say, and measure how the score falls: symmetric relevance gain.
 
@@ -142,6 +143,8 @@ def pixel_faithfulness(
         Coverage of the bootstrap intervals.
     random_state : int
         Seed.
+    progress : bool or callable
+        True shows a bar on a terminal; a callable receives ``(done, total)`` images.
 
     Returns
     -------
@@ -175,21 +178,26 @@ def pixel_faithfulness(
     check_int("random_state", random_state, minimum=0)
     named = _named(explanations, n_rows(images))
     black_box = as_model(model)
-    cost, curves = Ledger(), []
-    for i in range(n_rows(images)):
-        every = [many[i] for many in named.values()]
-        rng = child_rng(random_state, i)
-        name = every[0].output_names[every[0].output_index(output)]
-        maps = [_heat(one, name) for one in every] + [_random_heat(every[0], rng)]
-        ties = rng.random(maps[0].size)
-        rank = [ranks(heat.ravel(), ties) for heat in maps]
-        measured = []
-        for fill in (ColourFill(colour=_grey(images[i])), BlurFill(sigma=sigma)):
-            masked = _bound(images[i], fill, channels, maps[0].shape)
-            found, spent = _curves(black_box, masked, rank, name, n_steps)
-            measured.append(found)
-            cost += spent
-        curves.append(measured)
+    n, cost = n_rows(images), Ledger()
+    curves: list[list[FloatArray]] = []
+    show, close = progress_hook(progress, "pixel_faithfulness")
+    try:
+        for i in range(n):
+            every = [many[i] for many in named.values()]
+            name = every[0].output_names[every[0].output_index(output)]
+            rng = child_rng(random_state, i)
+            maps = [_heat(one, name) for one in every] + [_random_heat(every[0], rng)]
+            ties = rng.random(maps[0].size)
+            rank = [ranks(heat.ravel(), ties) for heat in maps]
+            curves.append([])
+            for fill in (ColourFill(colour=_grey(images[i])), BlurFill(sigma=sigma)):
+                masked = _bound(images[i], fill, channels, maps[0].shape)
+                found, spent = _curves(black_box, masked, rank, name, n_steps)
+                curves[-1].append(found)
+                cost += spent
+            show(i + 1, n)
+    finally:
+        close()
     stacked = np.array(curves).transpose(2, 3, 1, 0, 4)  # (a, 2, f, n, s)
     return PixelFaithfulness(
         methods=(*named, "random"),

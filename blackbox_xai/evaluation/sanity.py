@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -12,15 +11,18 @@ import numpy as np
 
 from blackbox_xai._checks import check_int, check_positive, shown
 from blackbox_xai._inputs import n_rows, take_rows
+from blackbox_xai._parallel import Progress
 from blackbox_xai.adapters import as_model
 from blackbox_xai.errors import InputError
 from blackbox_xai.evaluation.agreement import spearman
 from blackbox_xai.evaluation.bootstrap import Estimate, mean_interval
 from blackbox_xai.evaluation.probes import NoiseModel
+from blackbox_xai.evaluation.runs import runs_of
 from blackbox_xai.evaluation.tables import Tabled
 from blackbox_xai.evaluation.targets import Explainer, target_output
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, Masker
+from blackbox_xai.results import Explanation
 
 __all__ = ["Sanity", "sanity"]
 
@@ -113,6 +115,8 @@ def sanity(
     output: int | str | None = None,
     n_inputs: int = 20,
     threshold: float = 0.2,
+    n_jobs: int = 1,
+    progress: bool | Progress = False,
 ) -> Sanity:
     """Compare explanations of a model with those of models that have forgotten what it learnt.
 
@@ -137,6 +141,10 @@ def sanity(
         randomised model.
     threshold : float
         Share of the explanation that may be left, at the upper end of its 95 % interval.
+    n_jobs : int
+        Workers; the numbers do not depend on it.
+    progress : bool or callable
+        True shows a bar on a terminal; a callable receives ``(done, total)`` runs.
 
     Returns
     -------
@@ -177,11 +185,13 @@ def sanity(
     others = {str(key): as_model(other) for key, other in (randomised or {}).items()}
     if "noise" in others:
         raise InputError("randomised must not have the name 'noise', which is always compared.")
-    runs = _Runs(explainer, chosen, masker)
-    own, again = runs.explain(black_box, column), runs.explain(black_box, column, seed_offset=1)
-    forgotten = [runs.explain(other, column) for other in others.values()]
-    cost += runs.cost
-    noise = [runs.explain(NoiseModel(seed), 0) for seed in range(_N_NOISE)]
+    n_runs = 2 + len(others) + _N_NOISE
+    with runs_of(explainer, masker, n_jobs=n_jobs, n_runs=n_runs, progress=progress) as runs:
+        own = _column(runs.explain(black_box, chosen, [column]))
+        again = _column(runs.explain(black_box, chosen, [column], seed_offset=1))
+        forgotten = [_column(runs.explain(m, chosen, [column])) for m in others.values()]
+        cost += runs.cost
+        noise = [_column(runs.explain(NoiseModel(i), chosen, [0])) for i in range(_N_NOISE)]
     similarity = [_mean_over([_alike(own, values) for values in noise])]
     return Sanity(
         method=type(explainer).__name__,
@@ -195,21 +205,9 @@ def sanity(
     )
 
 
-class _Runs:
-    """Runs of one explainer on several models, and what they cost."""
-
-    def __init__(self, explainer: Any, inputs: Any, masker: Masker) -> None:
-        self.explainer, self.inputs, self.masker = explainer, inputs, masker
-        self.cost = Ledger()
-
-    def explain(self, model: Any, place: int, *, seed_offset: int = 0) -> list[FloatArray]:
-        """Return attributions to the output at ``place``, one array an input."""
-        seeded = replace(self.explainer, random_state=self.explainer.random_state + seed_offset)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # models of noise are explained badly, as they should
-            done = seeded.explain_many(model, self.inputs, self.masker, outputs=[place])
-        self.cost += sum((one.cost for one in done), Ledger())
-        return [one.values[:, 0] for one in done]
+def _column(explanations: list[Explanation]) -> list[FloatArray]:
+    """Return attributions to the only output, one array an input."""
+    return [one.values[:, 0] for one in explanations]
 
 
 def _alike(a: list[FloatArray], b: list[FloatArray]) -> FloatArray:

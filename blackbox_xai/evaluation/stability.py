@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from blackbox_xai._checks import check_int, check_positive, shown
-from blackbox_xai._inputs import is_frame, is_pandas, n_rows, row, take_rows
+from blackbox_xai._checks import check_int, shown
+from blackbox_xai._inputs import n_rows, row, take_rows
+from blackbox_xai._parallel import Progress
 from blackbox_xai.adapters import as_model
 from blackbox_xai.errors import InputError
 from blackbox_xai.evaluation.agreement import similarity
 from blackbox_xai.evaluation.bootstrap import Estimate, mean_interval
+from blackbox_xai.evaluation.neighbours import Neighbour, as_batch
+from blackbox_xai.evaluation.runs import runs_of
 from blackbox_xai.evaluation.tables import Tabled
 from blackbox_xai.evaluation.targets import Explainer, target_output
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, Masker
 from blackbox_xai.results import Explanation
 
-__all__ = ["Stability", "nearby", "stability"]
+__all__ = ["Stability", "stability"]
 
-Neighbour = Callable[[Any, np.random.Generator], Any]
 _MEASURES = ("rank correlation", "top features", "relative change", "change over output change")
 
 
@@ -99,6 +98,8 @@ def stability(
     output: int | str | None = None,
     n_inputs: int = 10,
     k: int = 5,
+    n_jobs: int = 1,
+    progress: bool | Progress = False,
 ) -> Stability:
     """Measure how far explanations move with the seed and with small changes of the input.
 
@@ -125,6 +126,10 @@ def stability(
         The first so many inputs are used.
     k : int
         Top features compared.
+    n_jobs : int
+        Workers; the numbers do not depend on it.
+    progress : bool or callable
+        True shows a bar on a terminal; a callable receives ``(done, total)`` runs.
 
     Returns
     -------
@@ -165,87 +170,27 @@ def stability(
     k = check_int("k", k, minimum=1)
     chosen = take_rows(inputs, 0, n)
     column, name, cost = target_output(black_box, chosen, masker, output)
-    seed = explainer.random_state
-
-    def explained(xs: Any, offset: int) -> list[Explanation]:
-        nonlocal cost
-        seeded: Any = replace(explainer, random_state=seed + offset)  # type: ignore[type-var]  # a dataclass
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the explainer said it once already
-            done: list[Explanation] = seeded.explain_many(black_box, xs, masker, outputs=[column])
-        cost += sum((one.cost for one in done), Ledger())
-        return done
-
-    base = explained(chosen, 0)
-    reseeded = [_compared(base, explained(chosen, i + 1), k) for i in range(n_seeds)]
+    n_runs = 1 + n_seeds + (n_neighbours if neighbour is not None else 0)
     moved = None
-    if neighbour is not None:
-        rng = np.random.default_rng(seed)
-        near = [[neighbour(row(chosen, i), rng) for i in range(n)] for _ in range(n_neighbours)]
-        moved = _worst([_compared(base, explained(_batch(xs), 0), k) for xs in near])
+    with runs_of(explainer, masker, n_jobs=n_jobs, n_runs=n_runs, progress=progress) as runs:
+        base = runs.explain(black_box, chosen, [column])
+        others = [
+            runs.explain(black_box, chosen, [column], seed_offset=i + 1) for i in range(n_seeds)
+        ]
+        if neighbour is not None:
+            rng = np.random.default_rng(explainer.random_state)
+            near = [[neighbour(row(chosen, i), rng) for i in range(n)] for _ in range(n_neighbours)]
+            beside = [runs.explain(black_box, as_batch(xs), [column]) for xs in near]
+            moved = _worst([_compared(base, one, k) for one in beside])
     return Stability(
         method=type(explainer).__name__,
         output=name,
         measures=_MEASURES,
-        reseeded=np.mean(reseeded, axis=0),
+        reseeded=np.mean([_compared(base, one, k) for one in others], axis=0),
         neighbours=moved,
         k=k,
-        cost=cost,
+        cost=cost + runs.cost,
     )
-
-
-def nearby(reference: Any, radius: float = 0.1) -> Neighbour:
-    """Return a function that moves numbers of an input by some of their standard deviations.
-
-    Parameters
-    ----------
-    reference : array or frame
-        Rows or images that the standard deviations are taken from. In frames, columns of floats
-        are moved and all others stay.
-    radius : float
-        Standard deviation of the move, in standard deviations of each number.
-
-    Raises
-    ------
-    InputError
-        When the reference holds no floats.
-
-    Examples
-    --------
-    >>> move = nearby(np.array([[0.0, 5.0], [2.0, 5.0]]))
-    >>> bool(move(np.array([1.0, 5.0]), np.random.default_rng(0))[1] == 5)
-    True
-    """
-    radius = check_positive("radius", radius)
-    if not is_frame(reference):
-        numbers = np.asarray(reference)
-        if numbers.dtype.kind != "f":
-            raise InputError(f"reference must hold floats, got {numbers.dtype}.")
-        spread = np.nanstd(numbers, axis=0)
-        return lambda x, rng: x + radius * spread * rng.standard_normal(spread.shape)
-    names = [name for name in reference.columns if _is_float(reference[name])]
-    if not names:
-        raise InputError("reference must have columns of floats, got none.")
-    spreads = {name: float(np.nanstd(reference[name].to_numpy())) for name in names}
-
-    def move(x: Any, rng: np.random.Generator) -> Any:
-        steps = {name: radius * spreads[name] * rng.standard_normal() for name in names}
-        if is_pandas(x):
-            return x.assign(**{name: x[name] + step for name, step in steps.items()})
-        return x.with_columns(**{name: x[name] + step for name, step in steps.items()})
-
-    return move
-
-
-def _is_float(column: Any) -> bool:
-    return bool(column.to_numpy().dtype.kind == "f")
-
-
-def _batch(xs: list[Any]) -> Any:
-    """Return neighbours as the explainer takes them: frames of one row put together."""
-    if not is_frame(xs[0]):
-        return np.stack(xs) if isinstance(xs[0], np.ndarray) else xs
-    return importlib.import_module("pandas" if is_pandas(xs[0]) else "polars").concat(xs)
 
 
 def _compared(base: list[Explanation], other: list[Explanation], k: int) -> FloatArray:

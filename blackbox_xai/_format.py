@@ -10,9 +10,10 @@ from blackbox_xai._checks import shown
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["signed", "summary"]
+__all__ = ["cleaned", "signed", "summary"]
 
 _SHOWN = 6
+_ROUNDING = 1e-12
 
 
 class Summarised(Protocol):
@@ -62,6 +63,15 @@ class Summarised(Protocol):
         """Return the output to show."""
 
 
+def cleaned(e: Summarised, i: int, j: int) -> tuple[float, float | None]:
+    """Return a value and its error; what rounding left of a zero is 0."""
+    scale = float(np.max(np.abs([e.base[j], e.scores[j], *e.values[:, j]])))
+    value = float(e.values[i, j])
+    error = None if e.std_err is None else float(e.std_err[i, j])
+    tiny = _ROUNDING * scale
+    return (0.0 if abs(value) <= tiny else value), (0.0 if error and error <= tiny else error)
+
+
 def signed(value: float, std_err: float | None = None) -> str:
     r"""Return a number with its sign; digits follow the standard error, else 3 significant.
 
@@ -91,13 +101,13 @@ def summary(explanation: Summarised) -> str:
     j = e.output_index()
     rows = f"{e.cost.rows} model row{'s' * (e.cost.rows != 1)}"
     what = f"{e.method}: {e.scale} of {shown(e.output_names[j])} is {e.scores[j]:.4g}"
-    lines = [f"{what}, from {e.base[j]:.4g} ({rows} in {e.cost.calls} calls)"]
+    exact = "" if e.std_err is None or np.any(e.std_err) else ", exact"
+    lines = [f"{what}, from {e.base[j]:.4g} ({rows} in {e.cost.calls} calls{exact})"]
     order = np.argsort(-np.abs(e.values[:, j]), kind="stable")
     for i in order[:_SHOWN]:
-        error = None if e.std_err is None else float(e.std_err[i, j])
-        bar = "" if error is None else f" \N{PLUS-MINUS SIGN} {1.96 * error:.2g}"
-        name = shown(e.feature_names[i], 40)
-        lines.append(f"  {name:<42}{signed(float(e.values[i, j]), error)}{bar}")
+        value, error = cleaned(e, i, j)
+        bar = f" \N{PLUS-MINUS SIGN} {1.96 * error:.2g}" if error else ""
+        lines.append(f"  {shown(e.feature_names[i], 40):<42}{signed(value, error)}{bar}")
     if len(order) > _SHOWN:
         rest = float(e.values[order[_SHOWN:], j].sum())
         lines.append(f"  + {len(order) - _SHOWN} other features: {signed(rest)}")

@@ -274,3 +274,10 @@ def test_output_index_refuses_what_is_not_there() -> None:
     for bad in ("x", 2, 1.5):
         with pytest.raises(InputError, match="output must be one of"):
             e.output_index(bad)
+
+
+def test_what_rounding_left_of_a_zero_is_shown_as_zero() -> None:
+    e = explanation(values=np.array([[1e-17, 1e-17], [0.5, -0.5]]), std_err=np.zeros((2, 2)))
+    assert "000000" not in repr(e)
+    assert "exact" in repr(e)
+    assert "0000000" not in e._repr_html_()

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from blackbox_xai._format import Summarised, signed
+from blackbox_xai._format import Summarised, cleaned, signed
 from blackbox_xai.layouts import Layout, TextLayout
 from blackbox_xai.protocols import FloatArray
 
@@ -80,13 +80,7 @@ def _table(e: Summarised, j: int) -> str:
     order = np.argsort(-np.abs(values), kind="stable")
     largest = float(np.max(np.abs(values), initial=0.0)) or 1.0
     rows = [
-        _row(
-            _text(e.feature_names[i]),
-            values[i],
-            None if e.std_err is None else e.std_err[i, j],
-            largest,
-        )
-        for i in order[:_MAX_ROWS]
+        _row(_text(e.feature_names[i]), *cleaned(e, int(i), j), largest) for i in order[:_MAX_ROWS]
     ]
     rest = order[_MAX_ROWS:]
     if len(rest):

@@ -25,18 +25,20 @@ import urllib3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import blackbox_xai as bx
 from blackbox_xai.adapters.http import HttpModel, Limits, OpenInference
 from blackbox_xai.adapters.http.codecs.tensors import Tensor
 from blackbox_xai.adapters.http.rows import as_rows
 
 D, K, ROWS = 30, 2, 16
-FAST = json.dumps(
-    {
-        "outputs": [
-            {"name": "p", "shape": [ROWS, K], "datatype": "FP64", "data": [0.25, 0.75] * ROWS}
-        ]
-    }
-).encode()
+
+
+def answer(rows):
+    """A whole reply with the same scores for each of so many rows."""
+    output = {"name": "p", "shape": [rows, K], "datatype": "FP64", "data": [0.25, 0.75] * rows}
+    body = json.dumps({"outputs": [output]}).encode()
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+    return f"{head}{len(body)}\r\n\r\n".encode() + body
 
 
 def serve(pause, ports):
@@ -49,10 +51,7 @@ def serve(pause, ports):
     listener.setblocking(False)
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
-    reply = (
-        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(FAST)}\r\n\r\n"
-    )
-    reply = reply.encode() + FAST
+    replies = {rows: answer(rows) for rows in range(1, ROWS + 1)}
     due, buffers = [], {}
     while True:
         wait = max(due[0][0] - time.monotonic(), 0) if due else None
@@ -76,10 +75,11 @@ def serve(pause, ports):
             length = int(head.lower().partition(b"content-length:")[2].split()[0]) if mark else 1
             if mark and len(rest) >= length:
                 buffers[connection] = b""
-                due.append((time.monotonic() + pause, connection))
+                shape = rest.replace(b" ", b"").partition(b'"shape":[')[2]
+                due.append((time.monotonic() + pause, connection, int(shape.split(b",")[0])))
         while due and due[0][0] <= time.monotonic():
             with contextlib.suppress(OSError):
-                due[0][1].sendall(reply)
+                due[0][1].sendall(replies[due[0][2]])
             due.pop(0)
 
 
@@ -153,6 +153,20 @@ def compare(in_flight, requests, repeats):
     return requests / plain[0], requests / ours[0], ours[0] / plain[0], cpu
 
 
+def explaining(in_flight):
+    """Requests a second while 200 inputs are explained."""
+    X = np.random.default_rng(0).normal(size=(232, D))
+    limits = Limits(max_parallel=in_flight)
+    codec = OpenInference(inputs=(Tensor("input", "FP64", (-1, D)),))
+    with server(0.05) as url:
+        model = HttpModel(url, protocol=codec, scale="probability", batch_size=ROWS, limits=limits)
+        model.predict(X)
+        before, began = model.spent["requests"], time.perf_counter()
+        explainer = bx.KernelShap(budget=1024)
+        explainer.explain_many(model, X[:200], bx.TabularMasker(X[200:208]), n_jobs=4)
+        return (model.spent["requests"] - before) / (time.perf_counter() - began)
+
+
 def codec_seconds(binary):
     """CPU seconds to encode 16 images of 3 x 64 x 64 FP32 and decode 16 x 10 scores."""
     images = np.random.default_rng(0).random((16, 3, 64, 64)).astype(np.float32)
@@ -178,6 +192,8 @@ def main():
         print(
             f"{in_flight:9d} {plain:12.1f} {ours:12.1f} {wall:12.3f} {cpu[0]:18.2f} {cpu[1]:8.2f}"
         )
+    rate = explaining(16)
+    print(f"explain_many, 200 inputs, 16 in flight: {rate:.0f} req/s, {rate / 320:.2f} of 320")
     text, raw = codec_seconds(binary=False), codec_seconds(binary=True)
     print(
         f"16x3x64x64 FP32: JSON {text * 1e3:.1f} ms, binary {raw * 1e3:.2f} ms: 1/{text / raw:.0f}"

@@ -379,15 +379,11 @@ def test_twice_verbose_shows_where_it_happened(place):
 
 def test_a_broken_pipe_ends_quietly(place):
     command = f"{sys.executable} -c 'from blackbox_xai.cli import main; main()' explain "
-    command += (
-        " ".join(BASE) + " --rows 0:20 -o - --format csv -q | head -n 1; exit ${PIPESTATUS[0]}"
-    )
+    command += " ".join(BASE) + " --rows 0:4 -o - -q | true; exit ${PIPESTATUS[0]}"
     done = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, cwd=place, check=False
     )
-    assert done.stdout == "row,output,feature,value,phi,se,low,high\n"
-    assert done.stderr == ""
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # -- data -----------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -48,10 +47,6 @@ def run_safely(command: Callable[[], int], *, verbose: int = 0) -> int:
     """Run a command and return its exit code; errors become one sentence on stderr."""
     try:
         return command()
-    except BrokenPipeError:
-        # Whoever read our output has enough: nothing to say, and nothing to flush at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except click.ClickException as error:
         error.show(file=sys.stderr)
         return USAGE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,14 @@ def chosen_format(out: str | None, given: str | None, known: tuple[str, ...]) ->
 def write_text(text: str, out: str | None) -> None:
     """Write text to a file, or to stdout for None and ``-``."""
     if out is None or out == "-":
-        sys.stdout.buffer.write(text.encode("utf-8"))
-        if not text.endswith("\n"):
-            sys.stdout.buffer.write(b"\n")
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(text.encode("utf-8"))
+            if not text.endswith("\n"):
+                sys.stdout.buffer.write(b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # Whoever read our output has enough: nothing to say, and nothing to flush at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     Path(out).write_bytes(text.encode("utf-8"))
 

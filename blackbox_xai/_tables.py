@@ -192,7 +192,11 @@ def _columns_of(inputs: Any, names: tuple[str, ...] | None, argument: str) -> An
         if is_pandas(inputs):
             return [inputs.iloc[:, j].to_numpy() for j in order]
         return [inputs[:, j].to_numpy() for j in order]
+    if hasattr(inputs, "toarray"):
+        raise InputError(f"{argument} is sparse; pass {argument}.toarray().")
     array = np.asarray(inputs)
+    if array.dtype.kind == "c":
+        raise InputError(f"{argument} must hold real numbers, got {array.dtype}.")
     if array.ndim != 2:
         raise InputError(
             f"{argument} must be a table of shape (n, d), got shape {array.shape}. "
@@ -253,7 +257,7 @@ def _numbers(raw: NDArray[Any], names: tuple[str, ...], argument: str) -> FloatA
     numbers = raw.astype(np.float64)
     bad = np.argwhere(~np.isfinite(numbers))
     if len(bad):
-        _refuse(numbers[tuple(bad[0])], names[bad[0][1]], int(bad[0][0]), argument)
+        _refuse(float(numbers[tuple(bad[0])]), names[bad[0][1]], int(bad[0][0]), argument)
     return numbers
 
 

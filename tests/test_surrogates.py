@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
@@ -465,6 +466,10 @@ def test_bad_tables_are_named() -> None:
         bx.SurrogateTree().fit(frame_model, frame)
     with pytest.raises(InputError, match="at least 10 rows, got 3"):
         bx.SurrogateTree().fit(stairs, rows(3))
+    with pytest.raises(InputError, match="X is sparse; pass"):
+        bx.SurrogateTree().fit(stairs, csr_matrix(rows(20)))
+    with pytest.raises(InputError, match="must hold real numbers, got complex128"):
+        bx.SurrogateTree().fit(stairs, rows(20) + 1j)
     with pytest.raises(InputError, match="table of shape"):
         bx.SurrogateTree().fit(stairs, np.zeros(9))
     tree = bx.SurrogateTree(queries=0).fit(frame_model, mixed_frame(40))

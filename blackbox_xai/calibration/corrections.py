@@ -20,7 +20,7 @@ __all__ = [
     "Logistic",
     "Temperature",
     "Unchanged",
-    "meanmean_nll",
+    "mean_nll",
     "softmax",
 ]
 
@@ -40,11 +40,13 @@ def _logs(probabilities: FloatArray) -> FloatArray:
 
 
 def softmax(logits: FloatArray) -> FloatArray:
+    """Return shares that rise with the logits and sum to 1 in each row."""
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def mean_nll(probabilities: FloatArray, targets: IntArray) -> float:
+    """Return the mean negative logarithm of the right label\'s probability, in nats."""
     chosen = probabilities[np.arange(len(targets)), targets]
     return float(-np.log(np.maximum(chosen, _TINY)).mean())
 

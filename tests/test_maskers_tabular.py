@@ -224,6 +224,25 @@ def test_weights_are_scaled() -> None:
     assert masker.describe()["weighted"]
 
 
+@pytest.mark.parametrize("frame", [MIXED, MIXED[["age"]], MIXED[["age"]].to_numpy()])
+def test_rows_of_no_weight_are_not_paid_for(frame: Any) -> None:
+    rest = frame.iloc[[0, 2]] if isinstance(frame, pd.DataFrame) else frame[[0, 2]]
+    x = MIXED_ROW[MIXED.columns[: frame.shape[1]]]
+    x = x if isinstance(frame, pd.DataFrame) else x.to_numpy()
+    masked, expected = (
+        bx.TabularMasker(frame, weights=[1, 0, 3]).bind(x),
+        bx.TabularMasker(rest, weights=[1, 3]).bind(x),
+    )
+    assert masked.n_fills == 2
+    np.testing.assert_allclose(masked.fill_weights, [0.25, 0.75])
+    hidden = np.zeros(frame.shape[1], dtype=bool)
+    received, wanted = masked.apply(hidden), expected.apply(hidden)
+    if isinstance(frame, pd.DataFrame):
+        pd.testing.assert_frame_equal(received, wanted)
+    else:
+        np.testing.assert_array_equal(received, wanted)
+
+
 def test_declared_categories_refuse_other_values() -> None:
     masker = bx.TabularMasker(np.array([[1, 10], [2, 20], [2, 30]]), categorical=[0])
     assert masker.bind([2, 99]).feature_names == ("x0", "x1")

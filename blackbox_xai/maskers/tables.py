@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from blackbox_xai.errors import InputError
 from blackbox_xai.maskers import _pandas, _polars
 from blackbox_xai.maskers.coded import CodedBlock
 from blackbox_xai.maskers.columns import RawBlock
+from blackbox_xai.protocols import IntArray
 
 __all__ = ["Table", "column_names", "column_place", "read_table"]
 
@@ -61,6 +62,13 @@ class Table:
         """
         values = self._cells(x)
         return tuple(block.encode(_take(values, block.columns)) for block in self.blocks)
+
+    def take(self, rows: IntArray) -> Table:
+        """Return the table with these background rows alone."""
+        blocks = tuple(
+            replace(block, fill=block.fill[rows].copy(order="A")) for block in self.blocks
+        )
+        return replace(self, blocks=blocks)
 
     def _cells(self, x: Any) -> Sequence[Any] | NDArray[Any]:
         """Return the values of ``x`` in the order of the columns."""

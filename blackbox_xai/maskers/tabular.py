@@ -33,7 +33,8 @@ class TabularMasker:
         Summarise the background by that many k-means centroids, weighted by the share of rows
         they stand for. Categories, texts and whole numbers stay what they are.
     weights : array-like of shape (r,), optional
-        How much each background row counts; scaled to sum to 1. None: all alike.
+        How much each background row counts; scaled to sum to 1. Rows of weight 0 are left out.
+        None: all alike.
     groups : mapping of str to sequence of str or int, optional
         Columns that are hidden together as one feature, such as the one-hot columns of one
         category. Columns in no group are features of their own.
@@ -71,6 +72,9 @@ class TabularMasker:
     ) -> None:
         table = read_table(background, feature_names, categorical)
         shares = _weights(weights, table.n_rows)
+        counted = np.flatnonzero(shares)
+        if len(counted) < len(shares):
+            table, shares = table.take(counted), shares[counted]
         if n_centroids is not None:
             n_centroids = check_int("n_centroids", n_centroids, minimum=1)
             table, shares = summarised(table, shares, n_centroids)

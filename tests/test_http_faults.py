@@ -68,7 +68,10 @@ def check_passing(name, seed, n):
         slack = 3 * math.sqrt(expected * p) / (1 - p)  # three standard deviations of luck
         assert server.requests <= max(1.15 * expected, expected + slack)
         assert cost.calls == server.requests
-        assert cost.retries == cost.calls - ideal or "500" in faults or "nan" in faults
+        alone = {"500", "nan", "null", "infinity"} & set(
+            faults
+        )  # rows are asked for alone in the end
+        assert cost.retries == cost.calls - ideal or alone
         assert cost.rows >= server.scored
     np.testing.assert_array_equal(scores, truth(X[:n]))
 

@@ -264,7 +264,7 @@ class HttpModel(Adapter):
         return {**self.__dict__, "_client": None, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:

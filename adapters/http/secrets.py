@@ -98,7 +98,7 @@ def authorise(auth: Any) -> Sign | Secret | None:
     if auth is None or isinstance(auth, Secret):
         return auth
     if callable(auth):
-        sign: Sign = auth
+        sign: Sign = auth  # pyright: ignore[reportAssignmentType]  # its answer is checked
         return sign
     if isinstance(auth, str) and _ENVIRONMENT_NAME.fullmatch(auth) and auth in os.environ:
         return Secret(env=auth)

@@ -16,6 +16,7 @@ from blackbox_xai.protocols import FloatArray, Scale
 __all__ = ["Checker", "softmax"]
 
 _SUM_TOLERANCE = 1e-3
+_COMPLAINTS = 3
 
 
 def softmax(scores: FloatArray) -> FloatArray:
@@ -55,6 +56,7 @@ class Checker:
         self._answer_names: tuple[str, ...] | None = None
         self.logits = logits
         self._seen = False
+        self._complaints = 0
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -108,11 +110,19 @@ class Checker:
         if self.k is None or k == self.k:
             return
         if not self._seen:
-            raise _stop(
+            raise self._from_the_start(
                 f"The model returned scores of shape {answer.scores.shape}; expected "
                 f"{self.k} columns from output_names {shown(self.names)}"
             )
         raise invalid(f"{k} scores for each row, but {self.k} before")
+
+    def _from_the_start(self, reason: str) -> Fault:
+        """Return the fault of a model that never answered rightly: final when it is heard again.
+
+        One such answer may be an accident of the way.
+        """
+        self._complaints += 1
+        return invalid(reason) if self._complaints < _COMPLAINTS else _stop(reason)
 
     def _check_labels(self, answer: Answer) -> None:
         if not answer.hard or self.scale == "value":
@@ -140,7 +150,7 @@ class Checker:
         row = int(rows[0])
         what = f"{shown(scores[row].tolist())} is no distribution"
         if not self._seen:
-            raise _stop(
+            raise self._from_the_start(
                 f'{what}, but scale="probability" was declared. Pass logits=True if these are '
                 'logits, or scale="score"'
             )

@@ -46,7 +46,7 @@ def softmax(logits: FloatArray) -> FloatArray:
 
 
 def mean_nll(probabilities: FloatArray, targets: IntArray) -> float:
-    """Return the mean negative logarithm of the right label\'s probability, in nats."""
+    """Return the mean negative logarithm of the right label's probability, in nats."""
     chosen = probabilities[np.arange(len(targets)), targets]
     return float(-np.log(np.maximum(chosen, _TINY)).mean())
 

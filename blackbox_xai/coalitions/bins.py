@@ -188,4 +188,4 @@ def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
     digits = np.ascontiguousarray(net * 2.0**_BITS).astype(np.uint32)
     shifts = rng.integers(1 << _BITS, size=(c, -(-n // size)), dtype=np.uint32)
     points = (digits[:, None, :] ^ shifts[:, :, None]).reshape(c, -1)[:, :n]
-    return (points + 0.5) * 2.0**-_BITS
+    return np.asarray((points + 0.5) * 2.0**-_BITS, dtype=np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,9 +63,14 @@ class SoftGrid:
         steps = [self._step(self.height), self._step(self.width)]
         return grids.astype(np.float32), rng.integers(steps, size=(n, 2))
 
-    def masks(self, grids: NDArray[np.float32], shifts: IntArray) -> NDArray[np.float32]:
-        """Return masks ``(n, height, width)`` between 0 and 1."""
-        return self._spread(grids, shifts, self._line(self.height), self._line(self.width))
+    def masks(self, grids: NDArray[np.float32], shifts: IntArray) -> NDArray[Any]:
+        """Return masks ``(n, height, width)`` of float32, between 0 and 1."""
+        down, across = self._line(self.height), self._line(self.width)
+        masks = np.empty((len(grids), self.height, self.width), dtype=np.float32)
+        for mask, grid, (dy, dx) in zip(masks, grids, shifts, strict=True):
+            rows = down[dy : dy + self.height] @ grid
+            np.matmul(rows, across[dx : dx + self.width].T, out=mask)
+        return masks
 
     def averages(
         self, grids: NDArray[np.float32], shifts: IntArray, rows: int, columns: int
@@ -79,19 +85,6 @@ class SoftGrid:
             right = pool_across @ across[dx : dx + self.width]
             mask[...] = left @ grid @ right.T
         return masks.reshape(len(grids), -1).astype(np.float64)
-
-    def _spread(
-        self,
-        grids: NDArray[np.float32],
-        shifts: IntArray,
-        down: NDArray[np.float32],
-        across: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        masks = np.empty((len(grids), self.height, self.width), dtype=np.float32)
-        for mask, grid, (dy, dx) in zip(masks, grids, shifts, strict=True):
-            rows = down[dy : dy + self.height] @ grid
-            np.matmul(rows, across[dx : dx + self.width].T, out=mask)
-        return masks
 
     def _nodes(self, side: int) -> int:
         return min(self.cells, side) + 1

@@ -46,7 +46,8 @@ class Occlusion(LocalExplainer):
     adaptive : bool
         Cut the input into 4 parts along each side, then halve again and again those with the
         largest effect, until ``budget`` is spent, parts have the size of the smallest window (8
-        pixels, or one feature), or those left have under a tenth of the largest effect. The value of a feature is the drop of its smallest part.
+        pixels, or one feature), or those left have under a tenth of the largest effect. The value
+        of a feature is the drop of its smallest part.
     budget : int, optional
         Model rows spent at most. Needed for ``adaptive``; otherwise a plan that needs more is
         refused before it starts.
@@ -298,7 +299,7 @@ def _membership(groups: Groups, names: tuple[str, ...]) -> tuple[list[str], Bool
         labels.append(str(group))
         rows.append(row)
     grouped = np.any(rows, axis=0) if rows else np.zeros(len(names), dtype=bool)
-    for j in np.flatnonzero(~grouped):
-        labels.append(names[j])
-        rows.append(np.arange(len(names)) == j)
+    for free in np.flatnonzero(~grouped):
+        labels.append(names[int(free)])
+        rows.append(np.arange(len(names)) == free)
     return labels, np.array(rows)

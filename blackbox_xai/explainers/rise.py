@@ -80,7 +80,8 @@ class Rise(LocalExplainer):
     def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
         layout = v.masked.layout
         if isinstance(v.masked, PixelInput) and isinstance(layout, ImageLayout):
-            masks = SoftGrid(*layout.labels.shape, self.cells)
+            height, width = layout.labels.shape
+            masks = SoftGrid(height, width, self.cells)
             view = v.masked.pixels()
             if self.prior is None:
                 return (yield from self._map(v, view, layout.labels, masks, rng))

@@ -163,7 +163,7 @@ class _Run:
         fills = np.repeat(stratified_draws(self.v.masked.fill_weights, len(kept), rng), 2)
         scores = yield Query(masks) if self.v.n_fills == 1 else Query(masks, fills)
         self.level += scores.sum(axis=0) / 2
-        self.moments.add(kept - 0.5, (scores[::2] - scores[1::2]) / 2)
+        self.moments.add(kept.astype(np.float64) - 0.5, (scores[::2] - scores[1::2]) / 2)
         self._fit = None
 
     @property
@@ -190,7 +190,8 @@ class _Run:
             return np.zeros_like(self.level)
         moved = ((self.fit.effects - self.first.effects) ** 2).mean(axis=0)
         shrunk = (self.first.std_err**2 - self.fit.std_err**2).mean(axis=0)
-        return np.maximum(moved - np.maximum(shrunk, 0.0), 0.0)
+        drift: FloatArray = np.maximum(moved - np.maximum(shrunk, 0.0), 0.0)
+        return drift
 
     def reliability(self) -> FloatArray:
         """Return the expected squared correlation of the map with the true one, for each output."""

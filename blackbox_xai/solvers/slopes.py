@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox_xai.protocols import FloatArray
 
@@ -62,11 +65,11 @@ class SlopeSums:
         self.scores, self.products = np.zeros((n_groups, k)), np.zeros((n_groups, k, d))
         self._origin: FloatArray | None = None
 
-    def add(self, group: int, z: FloatArray, scores: FloatArray) -> None:
+    def add(self, group: int, z: NDArray[Any], scores: FloatArray) -> None:
         """Take in rows ``(m, d)``, 0 to 1, and their scores ``(m, k)``."""
-        if self._origin is None:
-            self._origin = scores.mean(axis=0)
-        shifted, centred = scores - self._origin, z - z.dtype.type(0.5)
+        origin = scores.mean(axis=0) if self._origin is None else self._origin
+        self._origin = origin
+        shifted, centred = scores - origin, z - z.dtype.type(0.5)
         self.n[group] += len(z)
         self.presence[group] += centred.sum(axis=0)
         self.power[group] += np.einsum("md,md->d", centred, centred)

@@ -147,6 +147,14 @@ def test_the_cost_of_a_check_is_counted() -> None:
     assert repr(checks).startswith("Checks of Occlusion on 3 inputs")
 
 
+@pytest.mark.parametrize(("output", "name"), [(1, "b"), (-2, "a"), ("b", "b"), (None, "a")])
+def test_an_output_is_chosen_by_place_name_or_score(output: Any, name: str) -> None:
+    two = bx.as_model(
+        lambda inputs: np.column_stack([model(inputs) + 2, model(inputs)]), output_names=["a", "b"]
+    )
+    assert check(bx.Occlusion(), two, X, MASKER, output=output, n_inputs=2).output == name
+
+
 @pytest.mark.parametrize("output", [3, "cat", True])
 def test_unknown_outputs_are_refused(output: Any) -> None:
     with pytest.raises(InputError, match="output must be one of"):
@@ -276,6 +284,45 @@ def test_shuffled_onnx_weights_keep_the_graph(share: float) -> None:
         np.abs(bx.as_model(mixed).predict(inputs) - bx.as_model(raw).predict(inputs)).max() > 0.01
     )
     assert permuted_weights(raw, share=share, random_state=3) == mixed
+
+
+def test_weights_in_constant_nodes_are_shuffled_and_biases_go_with_them() -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    arrays = {
+        "b": np.arange(36, dtype=np.float32),
+        "w": np.arange(1296, dtype=np.float32).reshape(36, 36),
+        "shape": np.array([-1, 6, 6], dtype=np.int64),
+        "end": np.arange(6, dtype=np.float32),
+    }
+    constants = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array, name))
+        for name, array in arrays.items()
+    ]
+    nodes = [
+        *constants,
+        helper.make_node("Add", ["x", "b"], ["h"]),
+        helper.make_node("MatMul", ["h", "w"], ["g"]),
+        helper.make_node("Reshape", ["g", "shape"], ["r"]),
+        helper.make_node("Add", ["r", "end"], ["y"]),
+    ]
+    value = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [None, 36])
+    out = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None, 6, 6])
+    made = helper.make_model(
+        helper.make_graph(nodes, "g", [value], [out]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+
+    def stored(raw: bytes) -> dict[str, FloatArray]:
+        graph = onnx.load_model_from_string(raw).graph
+        tensors = [node.attribute[0].t for node in graph.node if node.op_type == "Constant"]
+        return {one.name: numpy_helper.to_array(one) for one in tensors}
+
+    every = stored(permuted_weights(made.SerializeToString(), random_state=1))
+    assert {name for name, a in arrays.items() if (every[name] != a).any()} == {"b", "w", "end"}
+    last = stored(permuted_weights(made.SerializeToString(), share=0.5, random_state=1))
+    assert {name for name, a in arrays.items() if (last[name] != a).any()} == {"end"}
 
 
 def test_trees_forget_in_onnx_too(tmp_path: Any) -> None:

@@ -145,6 +145,21 @@ def test_noise_still_gives_about_as_many_superpixels_as_asked_for() -> None:
     assert 10 <= len(bx.ImageMasker(bx.Slic(n_segments=20)).bind(noise).feature_names) <= 40
 
 
+def test_superpixels_become_a_grid_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    import skimage.segmentation
+
+    asked = []
+
+    def one_segment(image: Any, *, compactness: float, **settings: Any) -> Any:
+        asked.append((compactness, sorted(settings)))
+        return np.ones(image.shape[:2], dtype=int)
+
+    monkeypatch.setattr(skimage.segmentation, "slic", one_segment)
+    masked = bx.ImageMasker(bx.Slic(n_segments=12, compactness=2.0)).bind(RNG.random((30, 40)))
+    assert [compactness for compactness, _ in asked] == [2, 20, 200]
+    assert len(masked.feature_names) == 12
+
+
 @pytest.mark.parametrize("segmenter", [bx.Slic(), bx.Quickshift(), bx.Felzenszwalb(), bx.Grid()])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (8, 5), (1, 1, 3)])
 def test_tiny_images_have_at_least_one_segment(segmenter: Any, shape: tuple[int, ...]) -> None:

@@ -370,6 +370,16 @@ def test_a_changed_score_is_seen(path):
         recorded(Paid(), path).predict(X)
 
 
+def test_damaged_notes_are_seen(path):
+    model = recorded(Paid(), path)
+    model.predict(X)
+    model.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE meta SET value = '[' WHERE name = 'model'")
+    with pytest.raises(LogError, match="is damaged: its notes cannot be read"):
+        recorded(Paid(), path)
+
+
 def test_a_torn_write_ahead_log_costs_only_what_was_torn(path, tmp_path):
     paid = Paid()
     model = recorded(paid, path, batch_size=20)
@@ -546,16 +556,18 @@ def test_a_forked_process_opens_the_log_itself(path):
     assert model.predict_counted(X + 1)[1].rows == 0
 
 
-def test_what_the_model_tells_is_taken_over_also_from_the_log(path):
+@pytest.mark.parametrize("probe", [True, False])
+def test_what_the_model_tells_is_taken_over_also_from_the_log(path, probe):
     import onnx_models as om
 
     content = om.zipmap(np.ones((4, 2)), ["no", "yes"])
     model = RecordedModel(bx.OnnxModel(content), path)
     model.predict(X)
-    late = RecordedModel(bx.OnnxModel(om.linear(np.eye(4))), path.with_name("other"))
+    other = path.with_name("other")
+    late = RecordedModel(bx.OnnxModel(om.linear(np.eye(4))), other, probe=probe)
     rows = np.eye(4)
     late.predict(rows)
-    again = RecordedModel(bx.OnnxModel(om.linear(np.eye(4))), path.with_name("other"))
+    again = RecordedModel(bx.OnnxModel(om.linear(np.eye(4))), other, probe=probe)
     assert again.predict_counted(rows)[1].rows == 0
     assert late.scale == again.scale == "probability"
     assert model.output_names == ("no", "yes")

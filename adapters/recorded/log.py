@@ -116,15 +116,16 @@ class PredictionLog:
                     weakref.finalize(self, _close, self._connection, self._owner)
                 yield self._connection
             except sqlite3.Error as error:
-                raise LogError(f"{self._name} {_reason(error)}") from error
+                raise LogError(f"{self.name} {_reason(error)}") from error
             except OSError as error:
                 if isinstance(error, LogError):
                     raise
                 reason = error.strerror or type(error).__name__
-                raise LogError(f"{self._name} cannot be opened: {reason}.") from error
+                raise LogError(f"{self.name} cannot be opened: {reason}.") from error
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """What messages call it."""
         return f"The prediction log {shown(str(self.path))}"
 
     def _opened(self) -> sqlite3.Connection:
@@ -157,12 +158,12 @@ class PredictionLog:
         notes = dict(connection.execute("SELECT name, value FROM meta"))
         if notes["schema"] != _SCHEMA:
             raise LogError(
-                f"{self._name} has format {shown(notes['schema'])}; this version of the library "
+                f"{self.name} has format {shown(notes['schema'])}; this version of the library "
                 f"reads format {_SCHEMA}. Use another path."
             )
         if notes["fingerprint"] != self._fingerprint:
             raise LogError(
-                f"{self._name} holds the scores of another model: it has the fingerprint "
+                f"{self.name} holds the scores of another model: it has the fingerprint "
                 f"{shown(notes['fingerprint'], 60)}, this model {shown(self._fingerprint, 60)}. "
                 "Use another path."
             )
@@ -171,7 +172,7 @@ class PredictionLog:
         scores = stored[:-_CHECK_BYTES] if isinstance(stored, bytes) else b""
         if not scores or len(scores) % 8 or stored[-_CHECK_BYTES:] != _check(key, scores):
             raise LogError(
-                f"{self._name} is damaged: a score does not match its checksum. {_WAY_OUT}"
+                f"{self.name} is damaged: a score does not match its checksum. {_WAY_OUT}"
             )
         return scores
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import warnings
 from collections.abc import Generator, Iterable
 from dataclasses import replace
@@ -17,13 +16,12 @@ from blackbox_xai.adapters.answers import with_partial
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.adapters.recorded.keys import row_keys
 from blackbox_xai.adapters.recorded.log import PredictionLog
-from blackbox_xai.errors import BlackboxError, InputError, PredictError
+from blackbox_xai.adapters.recorded.memory import Memory, Pairs
+from blackbox_xai.errors import BlackboxError, InputError, LogError, PredictError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["RecordedModel"]
-
-Pairs = dict[bytes, bytes]
 
 
 class RecordedModel(Adapter):
@@ -91,16 +89,12 @@ class RecordedModel(Adapter):
         self._probe = probe
         self._memory_rows = check_int("memory_rows", memory_rows, minimum=1)
         self._log = None if path is None else PredictionLog(path, self._told_fingerprint())
-        self._start()
+        self._memory = Memory(self._memory_rows)
+        self._noted: str | None = None
         if self._log is not None:
-            self._recall_notes(self._log)
+            self._recall(self._log)
         if self.deterministic is False:
             warnings.warn(_NOT_DETERMINISTIC, stacklevel=2)
-
-    def _start(self) -> None:
-        self._memory: Pairs = {}
-        self._asked: set[bytes] = set()
-        self._turn = threading.Condition()
 
     def _told_fingerprint(self) -> str:
         if self._fingerprint is None:
@@ -153,49 +147,20 @@ class RecordedModel(Adapter):
         places: dict[bytes, int] = {}
         for i, key in enumerate(keys):
             places.setdefault(key, i)
+        find = None if self._log is None else self._log.find
         waiting: Iterable[bytes] = places
         cost, sent = Ledger(), 0
         while waiting:
-            mine, waiting = self._claim(waiting, known)
+            mine, waiting = self._memory.claim(waiting, known, find)
             try:
                 if mine:
                     cost += self._pay(inputs, keys, [places[key] for key in mine], known)
             finally:
-                self._release(mine)
+                self._memory.release(mine)
             sent += len(mine)
             if waiting:
-                self._await(waiting)
+                self._memory.wait(waiting)
         return cost, sent
-
-    def _claim(self, wanted: Iterable[bytes], known: Pairs) -> tuple[list[bytes], list[bytes]]:
-        """Return the keys that this call asks for, and those that another call is asking for."""
-        with self._turn:
-            memory = self._memory
-            missing = []
-            for key in wanted:
-                if key in memory:
-                    known[key] = memory[key]
-                else:
-                    missing.append(key)
-            if missing and self._log is not None:
-                found = self._log.find(missing)
-                self._remember(found)
-                known.update(found)
-                missing = [key for key in missing if key not in found]
-            mine = [key for key in missing if key not in self._asked]
-            self._asked.update(mine)
-            claimed = set(mine)
-            return mine, [key for key in missing if key not in claimed]
-
-    def _release(self, keys: list[bytes]) -> None:
-        with self._turn:
-            self._asked.difference_update(keys)
-            self._turn.notify_all()
-
-    def _await(self, keys: list[bytes]) -> None:
-        """Wait until another call has the scores of a key, or gave it up."""
-        with self._turn:
-            self._turn.wait_for(lambda: any(key not in self._asked for key in keys))
 
     def _pay(self, inputs: Any, keys: list[bytes], places: list[int], known: Pairs) -> Ledger:
         """Ask the model for the rows at ``places``; keep every batch as soon as it is there."""
@@ -226,67 +191,56 @@ class RecordedModel(Adapter):
 
     def _verify(self, inputs: Any, place: int, scores: FloatArray) -> Ledger:
         """Ask the first paid row again, once, and see whether the model repeats itself."""
-        self._follow()
-        if self.deterministic is not None or not self._probe:
-            return Ledger()
-        again, cost = self._model.predict_counted(pick_rows(inputs, [place]))
-        # A batch may round otherwise than a single row: the last bits do not count.
-        self._judge(bool(np.allclose(again[0], scores, rtol=1e-4, atol=1e-6)))
-        return cost
-
-    def _follow(self) -> None:
-        """Take over what the model knows of itself by now."""
-        model = self._model
+        model, cost = self._model, Ledger()
         self.output_names, self.scale = model.output_names, model.scale
         self.n_outputs = model.n_outputs
-        if self.deterministic is None and model.deterministic is not None:
-            self._judge(model.deterministic)
-
-    def _judge(self, deterministic: bool) -> None:
-        self.deterministic = deterministic
-        if self._log is not None:
-            notes = {"names": self.output_names, "scale": self.scale, "repeats": deterministic}
-            self._log.set_note("model", json.dumps(notes))
-        if not deterministic:
-            warnings.warn(_NOT_DETERMINISTIC, stacklevel=2)
-
-    def _recall_notes(self, log: PredictionLog) -> None:
-        """Take over what an earlier run noted: it may answer without asking the model at all."""
-        noted = log.note("model")
-        if noted is None:
-            return
-        notes = json.loads(noted)
         if self.deterministic is None:
-            self.deterministic = notes["repeats"]
-        self.scale = notes["scale"]
-        if self.output_names is None and notes["names"] is not None:
-            self.output_names = tuple(notes["names"])
+            self.deterministic = model.deterministic
+            if self.deterministic is None and self._probe:
+                again, cost = model.predict_counted(pick_rows(inputs, [place]))
+                # A batch may round otherwise than a single row: the last bits do not count.
+                self.deterministic = bool(np.allclose(again[0], scores, rtol=1e-4, atol=1e-6))
+            if self.deterministic is False:
+                warnings.warn(_NOT_DETERMINISTIC, stacklevel=2)
+        return cost
+
+    def _note(self) -> None:
+        """Write down what is known of the model, for runs that need not ask it."""
+        notes = json.dumps([self.output_names, self.scale, self.deterministic])
+        if self._log is not None and notes != self._noted:
+            self._log.set_note("model", notes)
+            self._noted = notes
+
+    def _recall(self, log: PredictionLog) -> None:
+        """Take over what an earlier run wrote down."""
+        self._noted = log.note("model")
+        if self._noted is None:
+            return
+        try:
+            names, scale, repeats = json.loads(self._noted)
+        except ValueError as error:
+            raise LogError(f"{log.name} is damaged: its notes cannot be read.") from error
+        self.scale = scale
+        if self.output_names is None and names is not None:
+            self.output_names = tuple(names)
+        if self.deterministic is None:
+            self.deterministic = repeats
 
     def _keep(self, batch: Pairs) -> None:
-        if self.deterministic is False:
-            return
-        with self._turn:
-            self._remember(batch)
-        if self._log is not None:
+        if self.deterministic is not False:
+            self._memory.remember(batch)
+        self._note()
+        if self._log is not None and self.deterministic is not False:
             self._log.add(batch.items())
 
-    def _remember(self, batch: Pairs) -> None:
-        memory = self._memory
-        memory.update(batch)
-        while len(memory) > self._memory_rows:
-            del memory[next(iter(memory))]
-
     def __getstate__(self) -> dict[str, Any]:
-        """Leave behind what is in memory, and the locks."""
-        state = dict(self.__dict__)
-        for name in ("_memory", "_asked", "_turn"):
-            del state[name]
-        return state
+        """Leave behind what is in memory."""
+        return {name: value for name, value in vars(self).items() if name != "_memory"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start with an empty memory."""
         vars(self).update(state)
-        self._start()
+        self._memory = Memory(self._memory_rows)
 
 
 _NOT_DETERMINISTIC = (

@@ -12,12 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs
-from blackbox_xai.protocols import FloatArray
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.solvers.shapley import paired_map
 
-__all__ = ["OddMap", "chain_map", "exact_map", "leave_one_out_map", "odd_map"]
+__all__ = ["ChainMap", "OddMap", "exact_map", "leave_one_out_map", "odd_map"]
 
 _MAX_NODES = 24
 
@@ -39,7 +40,85 @@ class OddMap:
 
     design: PairDesign
     weights: FloatArray
-    precision: FloatArray | None
+    precision: NDArray[np.float32] | None
+
+    @property
+    def n_pairs(self) -> int:
+        """Number ``p`` of pairs."""
+        return len(self.design.half)
+
+    @property
+    def n_features(self) -> int:
+        """Number ``n`` of features."""
+        return int(self.design.half.shape[1])
+
+    @property
+    def sizes(self) -> IntArray:
+        """Number of features kept by the first coalition of each pair."""
+        sizes: IntArray = self.design.half.sum(axis=1, dtype=np.intp)
+        return sizes
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        parts = [self.design.half, self.weights, self.precision]
+        return sum(part.nbytes for part in parts if part is not None)
+
+    def kept(self, place: IntArray, start: int, stop: int) -> BoolArray:
+        """Return the first coalitions of some pairs, for features in given places.
+
+        Parameters
+        ----------
+        place : ndarray of shape (f, d)
+            Where each feature stands in the design; ``n`` for one that is always kept.
+        start, stop : int
+            Which pairs.
+
+        Returns
+        -------
+        ndarray of shape (stop - start, f, d)
+        """
+        half = self.design.half[start:stop]
+        always = np.hstack([half, np.ones((len(half), 1), dtype=bool)])
+        rows = np.empty((len(half), *place.shape), dtype=bool)
+        np.take(always, place.ravel(), axis=1, out=rows.reshape(len(half), place.size), mode="clip")
+        return rows
+
+    def apply(self, odd: FloatArray) -> FloatArray:
+        """Return values ``(n, m)`` beyond the first guess, from odd parts ``(p, m)``."""
+        return self.weights @ odd
+
+
+@dataclass(frozen=True)
+class ChainMap:
+    """One antithetic chain of ``n`` features: what each adds where it enters, forth and back.
+
+    The chain keeps the features of places ``0 .. i`` in its pair ``i``; nothing is stored.
+    """
+
+    n_features: int
+    precision: None = None
+    nbytes: int = 0
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs."""
+        return self.n_features - 1
+
+    @property
+    def sizes(self) -> IntArray:
+        """Number of features kept by the first coalition of each pair."""
+        return np.arange(1, self.n_features)
+
+    def kept(self, place: IntArray, start: int, stop: int) -> BoolArray:
+        """Return the first coalitions of some pairs; see ``OddMap.kept``."""
+        rows: BoolArray = place <= np.arange(start, stop)[:, None, None]
+        rows |= place == self.n_features
+        return rows
+
+    def apply(self, odd: FloatArray) -> FloatArray:
+        """Return values ``(n, m)`` beyond the first guess, from odd parts ``(p, m)``."""
+        return np.diff(odd, axis=0, prepend=0.0, append=0.0)
 
 
 def exact_map(design: PairDesign) -> OddMap:
@@ -81,7 +160,7 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
     coef, precision = leave_one_out_map(covariance, signs @ axes / 2)
     left_over = noise * n_pairs / n_all_pairs(n) * paired_map(design)[0]
     weights = axes @ coef + (gain.T / end + left_over) @ precision
-    return OddMap(design, weights, precision)
+    return OddMap(design, weights, precision.astype(np.float32))
 
 
 def leave_one_out_map(covariance: FloatArray, basis: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -102,14 +181,6 @@ def leave_one_out_map(covariance: FloatArray, basis: FloatArray) -> tuple[FloatA
     seen = basis.T @ inverse
     coef: FloatArray = np.linalg.solve(seen @ basis, seen).astype(np.float64, copy=False)
     return coef, inverse - seen.T @ coef
-
-
-def chain_map(n: int) -> OddMap:
-    """Return the map of one antithetic chain: what each feature adds, forth and back."""
-    half = np.tri(n - 1, n, dtype=bool)
-    weights = np.eye(n, n - 1) - np.eye(n, n - 1, -1)
-    ones = np.ones(n - 1)
-    return OddMap(PairDesign(half, ones, 0 * ones), weights, None)
 
 
 def _contrasts(n: int) -> FloatArray:

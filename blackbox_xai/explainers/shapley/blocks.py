@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 
 from blackbox_xai.explainers.shapley.maps import shared_map
 from blackbox_xai.explainers.shapley.plan import Plan
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
-from blackbox_xai.solvers.kriging import OddMap
+from blackbox_xai.solvers.kriging import ChainMap, OddMap
 from blackbox_xai.values import Query, ValueFunction
 
 __all__ = ["Block", "Hidden", "Orders", "any_order", "cut_blocks", "score_pieces"]
 
 Orders = Callable[[BoolArray, np.random.Generator], IntArray]
 
-_QUERY_BYTES = 1 << 19  # coalitions of one input held at a time
-_BLOCK_ROWS = 1 << 15
+_QUERY_BYTES = 1 << 18  # coalitions of one input held at a time
+_BLOCK_ROWS = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +30,14 @@ class Hidden:
     fills: IntArray
     d: int
 
-    def kept(self) -> BoolArray:
-        """Return the coalitions, one a row."""
-        return np.zeros((len(self.fills), self.d), dtype=bool)
+    @property
+    def slabs(self) -> int:
+        """Number of runs of rows, one row for each fill in a run."""
+        return 1
 
-    def row_fills(self) -> IntArray:
-        """Return the fill of each row."""
-        return self.fills
+    def kept(self, start: int, stop: int) -> BoolArray:
+        """Return the coalitions of some slabs, one a row."""
+        return np.zeros(((stop - start) * len(self.fills), self.d), dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,29 +48,24 @@ class Block:
     vary under the fill. Rows are ordered by pair, the fill changing fastest; complements follow.
     """
 
-    odd_map: OddMap
+    odd_map: OddMap | ChainMap
     fills: IntArray
     share: FloatArray
     chance: FloatArray
     place: IntArray
 
-    def kept(self) -> BoolArray:
-        """Return the coalitions, one a row."""
-        half = self.odd_map.design.half
-        p, d = len(half), self.place.shape[1]
-        always = np.hstack([half, np.ones((p, 1), dtype=bool)])
-        rows = np.empty((2, p, len(self.fills), d), dtype=bool)
-        places = self.place.ravel()
-        np.take(always, places, axis=1, out=rows[0].reshape(p, len(places)), mode="clip")
-        np.logical_not(rows[0], out=rows[1])
-        still = self.place == half.shape[1]
-        if still.any():
-            rows[1] |= still
-        return rows.reshape(-1, d)
+    @property
+    def slabs(self) -> int:
+        """Number of runs of rows, one row for each fill in a run."""
+        return 2 * self.odd_map.n_pairs
 
-    def row_fills(self) -> IntArray:
-        """Return the fill of each row."""
-        return np.tile(self.fills, 2 * len(self.odd_map.design.half))
+    def kept(self, start: int, stop: int) -> BoolArray:
+        """Return the coalitions of some slabs, one a row."""
+        p = self.odd_map.n_pairs
+        first = self.odd_map.kept(self.place, min(start, p), min(stop, p))
+        second = ~self.odd_map.kept(self.place, max(start - p, 0), max(stop - p, 0))
+        second |= self.place == self.odd_map.n_features
+        return np.concatenate([first, second]).reshape(-1, self.place.shape[1])
 
 
 def score_pieces(
@@ -83,21 +79,34 @@ def score_pieces(
     waiting: deque[tuple[Hidden | Block, int]] = deque()
     parts: list[tuple[BoolArray, IntArray]] = []
     n_rows, scores = 0, np.zeros((0, 0))
-    for piece in chain(pieces, [None]):
+    for piece, start, stop in _slabs(pieces, size):
         if piece is not None:
-            parts.append((piece.kept(), piece.row_fills()))
-            n_rows += len(parts[-1][1])
-            waiting.append((piece, len(parts[-1][1])))
+            if stop > start:
+                parts.append((piece.kept(start, stop), np.tile(piece.fills, stop - start)))
+                n_rows += len(parts[-1][1])
+            if stop == piece.slabs:
+                waiting.append((piece, piece.slabs * len(piece.fills)))
         while n_rows >= size or (piece is None and n_rows):
             kept = np.concatenate([part for part, _ in parts])
             fills = np.concatenate([part for _, part in parts])
             fresh = yield Query(kept[:size], fills[:size])
             parts, n_rows = [(kept[size:], fills[size:])], max(n_rows - size, 0)
             scores = np.concatenate([scores, fresh]) if len(scores) else fresh
-            while waiting and waiting[0][1] <= len(scores):
-                done, n = waiting.popleft()
-                take(done, scores[:n])
-                scores = scores[n:]
+        while waiting and waiting[0][1] <= len(scores):
+            done, n = waiting.popleft()
+            take(done, scores[:n])
+            scores = scores[n:]
+
+
+def _slabs(
+    pieces: Iterator[Hidden | Block], size: int
+) -> Iterator[tuple[Hidden | Block | None, int, int]]:
+    """Cut pieces into slabs of about ``size`` rows; None ends them."""
+    for piece in pieces:
+        step = max(size // max(len(piece.fills), 1), 1)
+        for start in range(0, max(piece.slabs, 1), step):
+            yield piece, start, min(start + step, piece.slabs)
+    yield None, 0, 0
 
 
 def cut_blocks(
@@ -111,15 +120,15 @@ def cut_blocks(
     starts = np.concatenate([[0], np.flatnonzero(~alike) + 1, [f]])
     for start, stop in pairwise(starts.tolist()):
         n, n_pairs = int(plan.n_varying[start]), int(plan.n_pairs[start])
+        is_chain = n > 2 and n_pairs == n - 1
+        design = ChainMap(n) if is_chain else shared_map(n, n_pairs, seed)
         step = max(_BLOCK_ROWS // max(2 * n_pairs, 1) // plan.repeats, 1) * plan.repeats
         for a in range(start, stop, step):
             part = slice(a, min(a + step, stop))
             fills = plan.fills[part]
             place = np.full((len(fills), varies.shape[1]), n, dtype=np.intp)
             place[varies[fills]] = orders(varies[fills], rng).ravel()
-            yield Block(
-                shared_map(n, n_pairs, seed), fills, plan.share[part], plan.chance[part], place
-            )
+            yield Block(design, fills, plan.share[part], plan.chance[part], place)
 
 
 def any_order(varies: BoolArray, rng: np.random.Generator) -> IntArray:

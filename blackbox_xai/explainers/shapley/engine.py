@@ -34,7 +34,7 @@ def logit(scores: FloatArray) -> FloatArray:
 def any_link(link: Any) -> Link | None:
     """Return the function that a setting names, or None for the identity."""
     if callable(link):
-        function: Link = link
+        function: Link = link  # pyright: ignore[reportAssignmentType]  # its answer is checked
         return function
     return logit if link == "logit" else None
 

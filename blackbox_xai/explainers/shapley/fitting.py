@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox_xai.explainers.shapley.blocks import Block
-from blackbox_xai.explainers.shapley.maps import SCALE, solve_all
+from blackbox_xai.explainers.shapley.maps import SCALE, left_out_residuals, solve_all
 from blackbox_xai.protocols import FloatArray, IntArray
-from blackbox_xai.solvers.kriging import OddMap, odd_map
+from blackbox_xai.solvers.kriging import ChainMap, OddMap, odd_map
 from blackbox_xai.solvers.scales import fit_scales
 
 __all__ = ["Kernel", "Scored", "fit_kernel", "fitted_values"]
@@ -91,16 +91,19 @@ def fitted_values(scored: Scored, kernel: Kernel) -> tuple[FloatArray, FloatArra
     for i in range(f):
         game = _game(scored, i)
         of_odd = odd_map(game.odd_map.design, kernel.theta[game.features], kernel.noise)
-        found, variance = solve_all(of_odd, game.odd[:, None].copy(), scored.total[[i]], some=1)
+        found, variance = solve_all(of_odd, game.odd[:, None], scored.total[[i]], some=1)
         values[i, game.features], variances[i, game.features] = found[:, 0], variance[:, 0]
     return values, variances
 
 
 def _game(scored: Scored, i: int) -> _Game:
-    place, n = scored.block.place[i], scored.block.odd_map.design.half.shape[1]
+    place, design = scored.block.place[i], scored.block.odd_map
+    if isinstance(design, ChainMap):
+        raise TypeError("chains have no kernel")
+    n = design.n_features
     varying = np.flatnonzero(place < n)
     features = varying[np.argsort(place[varying])]
-    return _Game(scored.block.odd_map, scored.odd[:, i], features)
+    return _Game(design, scored.odd[:, i], features)
 
 
 def _choose(scored: Sequence[Scored], n_fills: int, pairs: int) -> list[_Game]:
@@ -129,9 +132,7 @@ def _held_out(games: Sequence[_Game], pairs: Sequence[IntArray], kernel: Kernel 
         of_odd = game.odd_map
         if kernel is not None:
             of_odd = odd_map(of_odd.design, kernel.theta[game.features], kernel.noise)
-        if of_odd.precision is None:
-            continue
-        residual = of_odd.precision @ game.odd / np.diag(of_odd.precision)[:, None]
+        residual = left_out_residuals(of_odd, game.odd)
         unseen = np.setdiff1d(np.arange(len(game.odd)), seen)
         size = np.maximum((game.odd**2).mean(axis=0), 1e-300)
         weight = (of_odd.weights[:, unseen] ** 2).sum(axis=0)

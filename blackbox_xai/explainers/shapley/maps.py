@@ -2,29 +2,59 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections import OrderedDict
+from threading import Lock
 
 import numpy as np
 
 from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs, paired_coalitions
 from blackbox_xai.protocols import FloatArray
-from blackbox_xai.solvers.kriging import OddMap, chain_map, exact_map, odd_map
+from blackbox_xai.solvers.kriging import ChainMap, OddMap, exact_map, odd_map
 
-__all__ = ["NOISE", "SCALE", "shared_map", "solve_all", "solve_pairs"]
+__all__ = ["NOISE", "SCALE", "left_out_residuals", "shared_map", "solve_all", "solve_pairs"]
 
+_MAP_BYTES = 12 << 20
 SCALE, NOISE = 0.25, 0.01  # of the kernel
 
 
-@lru_cache(maxsize=64)
+class _Maps:
+    """Maps that were made lately, up to a limit of memory."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[int, int, int], OddMap] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, n: int, n_pairs: int, seed: int) -> OddMap:
+        """Return a map, made when it is not there."""
+        key = (n, n_pairs, seed)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = _make_map(n, n_pairs, seed)
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > 1 and sum(m.nbytes for m in self._kept.values()) > _MAP_BYTES:
+                self._kept.popitem(last=False)
+        return made
+
+
+_maps = _Maps()
+
+
 def shared_map(n: int, n_pairs: int, seed: int) -> OddMap:
-    """Return the design of ``n_pairs`` pairs of ``n`` features, and what makes values of it."""
+    """Return the design of ``n_pairs`` pairs of ``n`` features, and what makes values of it.
+
+    It depends on these numbers alone, so that all inputs share it.
+    """
+    return _maps.get(n, n_pairs, seed)
+
+
+def _make_map(n: int, n_pairs: int, seed: int) -> OddMap:
     if n == 1:  # the whole total is its own
         empty = np.zeros(0)
-        return OddMap(
-            PairDesign(np.zeros((0, 1), dtype=bool), empty, empty), np.zeros((1, 0)), None
-        )
-    if n_pairs == n - 1 and n_pairs < n_all_pairs(n):
-        return chain_map(n)
+        none = PairDesign(np.zeros((0, 1), dtype=bool), empty, empty)
+        return OddMap(none, np.zeros((1, 0)), None)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n, n_pairs)))
     design = paired_coalitions(n, n_pairs, rng)
     if n_pairs >= n_all_pairs(n):
@@ -44,25 +74,35 @@ def solve_pairs(
         Odd parts of its pairs.
     total : ndarray of shape (k,)
     """
-    values, variance = solve_all(odd_map, odd[:, None].copy(), total[None], some=1)
+    values, variance = solve_all(odd_map, odd[:, None], total[None], some=1)
     return values[:, 0], variance[:, 0]
 
 
 def solve_all(
-    odd_map: OddMap, odd: FloatArray, total: FloatArray, *, some: int
+    odd_map: OddMap | ChainMap, odd: FloatArray, total: FloatArray, *, some: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return values ``(n, f, k)``, and the variances of the first ``some``, from ``(p, f, k)``."""
-    (p, f, k), half = odd.shape, odd_map.design.half
-    n = half.shape[1]
+    (p, f, k), n = odd.shape, odd_map.n_features
     each = total / n
-    odd -= (half.sum(axis=1) - n / 2)[:, None, None] * each
-    values = (odd_map.weights @ odd.reshape(p, f * k)).reshape(n, f, k) + each
+    odd = odd - (odd_map.sizes - n / 2)[:, None, None] * each
+    values = odd_map.apply(odd.reshape(p, f * k)).reshape(n, f, k) + each
     chosen = odd[:, :some]
-    if odd_map.precision is None or chosen.size == 0:
+    if isinstance(odd_map, ChainMap) or odd_map.precision is None or chosen.size == 0:
         return values, np.zeros((n, *chosen.shape[1:]))
-    left_out = odd_map.precision @ chosen.reshape(p, -1)
-    left_out /= np.diag(odd_map.precision)[:, None]
+    left_out = left_out_residuals(odd_map, chosen.reshape(p, -1))
     # Leave-one-out residuals overstate when there are few pairs for each feature.
     factor = (1 - p / n_all_pairs(n)) * (1 - min(n / p, 1.0) ** 1.5)
     variance = factor * (odd_map.weights**2 @ left_out**2)
     return values, variance.reshape(n, *chosen.shape[1:])
+
+
+def left_out_residuals(odd_map: OddMap, odd: FloatArray) -> FloatArray:
+    """Return what each pair is off from what the others say of it, shape ``(p, m)``."""
+    precision = odd_map.precision
+    if precision is None:
+        return np.zeros_like(odd)
+    scale = np.maximum(np.abs(odd).max(axis=0), 1e-300)
+    single = precision @ (odd / scale).astype(np.float32) / np.diag(precision)[:, None]
+    residual: FloatArray = single.astype(np.float64)
+    residual *= scale
+    return residual

@@ -19,6 +19,7 @@ from blackbox_xai.explainers.shapley.fitting import Scored, fit_kernel, fitted_v
 from blackbox_xai.explainers.shapley.maps import solve_all
 from blackbox_xai.explainers.shapley.plan import MIN_REGRESSION, Plan
 from blackbox_xai.protocols import FloatArray, IntArray
+from blackbox_xai.solvers.kriging import ChainMap, OddMap
 from blackbox_xai.values import Steps, ValueFunction
 
 __all__ = ["Round", "run_round"]
@@ -71,7 +72,8 @@ class _Sums:
         self.fitted = False
 
     def take(self, piece: Hidden | Block, scores: FloatArray) -> None:
-        """Receive the scores of a piece."""
+        """Receive the scores of a piece; one without rows has an array without columns."""
+        scores = scores.reshape(-1, len(self.full))
         if isinstance(piece, Hidden):
             self.hidden[piece.fills] = scores
             return
@@ -79,11 +81,11 @@ class _Sums:
         odd = np.subtract(*scores.reshape(2, -1, len(total), len(self.full))) / 2
         group = self._group(piece)
         values, variance = _solve(piece, odd, total, seen=group.fills)
-        if self.fit and piece.odd_map.precision is not None:
+        if self.fit and isinstance(piece.odd_map, OddMap) and piece.odd_map.precision is not None:
             self.waiting.append((Scored(piece, odd, total), values, variance))
             self.common += np.tensordot(piece.share, values, 1)
             return
-        if piece.odd_map.precision is None and self.repeats > 1:
+        if isinstance(piece.odd_map, ChainMap) and self.repeats > 1:
             shape = (-1, self.repeats, *values.shape[1:])
             variance = values.reshape(shape).var(axis=1, ddof=1)
         self._add(piece, values, variance, total)
@@ -99,7 +101,7 @@ class _Sums:
         self.waiting.clear()
 
     def _group(self, block: Block) -> _Spread:
-        return self.groups.setdefault(block.odd_map.design.half.shape, _Spread())
+        return self.groups.setdefault((block.odd_map.n_features, block.odd_map.n_pairs), _Spread())
 
     def _add(
         self, block: Block, values: FloatArray, variance: FloatArray, total: FloatArray
@@ -173,7 +175,7 @@ def _solve(
     """
     p, _, k = odd.shape
     wanted = max(_RESIDUAL_WORK // (p * p * k + 1), _RESIDUAL_FILLS)
-    beyond, variance = solve_all(block.odd_map, odd.copy(), total, some=max(wanted - seen, 0))
+    beyond, variance = solve_all(block.odd_map, odd, total, some=max(wanted - seen, 0))
     some = variance.shape[1]
     return _to_features(beyond, block.place), _to_features(variance, block.place[:some])
 

@@ -131,8 +131,9 @@ def as_rows(inputs: Any) -> Any:
             return array if array.dtype.kind in "fiub" else np.array(inputs, dtype=object)
         except ValueError as error:
             raise InputError("inputs must have rows of equal length.") from error
-    if hasattr(inputs, "tocsr") and getattr(inputs, "format", "csr") != "csr":
-        return inputs.tocsr()
+    to_csr = getattr(inputs, "tocsr", None)
+    if to_csr is not None and getattr(inputs, "format", "csr") != "csr":
+        return to_csr()
     return inputs
 
 

@@ -270,7 +270,7 @@ def _number_column(values: NDArray[Any], name: str, argument: str) -> FloatArray
         ) from error
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
-        _refuse(numbers[bad[0]], name, int(bad[0]), argument)
+        _refuse(float(numbers[bad[0]]), name, int(bad[0]), argument)
     return numbers
 
 

@@ -50,6 +50,7 @@ def label_positions(y: Any, k: int, names: tuple[str, ...] | None, labels: Any =
         For a label that no output stands for.
     """
     values = np.asarray(y).ravel().tolist()
+    known: dict[Any, int]
     if labels is not None:
         known = {label: i for i, label in enumerate(np.asarray(labels).tolist())}
         if len(known) != k:

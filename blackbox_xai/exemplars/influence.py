@@ -138,7 +138,8 @@ def label_issues(
     doubts = [differ.sum(axis=1) / weights.sum(axis=1)]
     if model is not None:
         doubts.append(_model_doubt(model, X, labels))
-    return np.mean([_rank(doubt) for doubt in doubts], axis=0)
+    ranks: FloatArray = np.mean([_rank(doubt) for doubt in doubts], axis=0)
+    return ranks
 
 
 def _model_doubt(model: Any, X: Any, labels: Any) -> FloatArray:

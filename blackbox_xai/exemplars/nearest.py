@@ -99,7 +99,7 @@ class NearestExemplars(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             raise InputError(f"X must have more than n_exemplars = {m} rows, got {n_rows(X)}.")
         self.labels_ = None if y is None else np.unique(np.asarray(y), return_inverse=True)[1]
         if self.labels_ is not None and self.labels_.shape != (n_rows(X),):
-            raise InputError(f"y must have shape ({n_rows(X)},), got {np.shape(y)}.")
+            raise InputError(f"y must have shape ({n_rows(X)},), got {self.labels_.shape}.")
         self.space_, self.points_ = fit_space(
             X, features=self.features, standardize=self.standardize
         )

@@ -55,7 +55,7 @@ class Conditional:
         spectrum = _spectrum(z)
         for step in np.unique(best):
             chosen = best == step
-            weights[:, chosen] = _residual_weights(spectrum, _RIDGES[step])[:, chosen]
+            weights[:, chosen] = _residual_weights(spectrum, float(_RIDGES[step]))[:, chosen]
         return cls(scaling, weights / size)
 
     def parts(self, rows: FloatArray) -> FloatArray:
@@ -89,7 +89,7 @@ def _cross_validated(z: FloatArray, rng: np.random.Generator, folds: int = 5) ->
         held_out = z[fold == f]
         spectrum = _spectrum(z[fold != f])
         for step in tried:
-            residual = held_out @ _residual_weights(spectrum, _RIDGES[step])
+            residual = held_out @ _residual_weights(spectrum, float(_RIDGES[step]))
             errors[step] += (residual**2).sum(axis=0) / n
     errors[np.setdiff1d(np.arange(len(_RIDGES)), tried)] = np.inf
     return errors

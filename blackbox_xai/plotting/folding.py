@@ -110,7 +110,7 @@ def fold(
     shown = order if len(order) <= max_display + 1 else order[:max_display]
     rest = order[len(shown) :]
     heights, errors = values[shown], None if std_err is None else std_err[shown]
-    labels, index = [names[i] for i in shown], shown
+    labels, index = [names[int(i)] for i in shown], shown
     if len(rest):
         heights = np.append(heights, np.nansum(values[rest]))
         labels, index = [*labels, rest_label(len(rest))], np.append(shown, -1)

@@ -73,7 +73,7 @@ def segment_edges(labels: IntArray) -> NDArray[np.bool_]:
     edges = np.zeros(labels.shape, dtype=bool)
     edges[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edges[:-1] |= labels[:-1] != labels[1:]
-    return edges & (edges.mean() < _MOST_EDGES)
+    return edges & np.bool_(edges.mean() < _MOST_EDGES)
 
 
 def overlay_alpha(painted: FloatArray, limit: float) -> FloatArray:

@@ -80,7 +80,7 @@ def interaction_heatmap(
     palette = choose_palette(palette, ax)
     limit = symmetric_limit(shown)
     image = ax.imshow(shown, cmap=diverging(palette), vmin=-limit, vmax=limit)
-    chosen_names = [names[j] for j in chosen]
+    chosen_names = [names[int(j)] for j in chosen]
     name_rows(ax, chosen_names, _NAMES)
     ax.set_xlim(-0.5, n - 0.5)
     ax.set_ylim(n - 0.5, -0.5)

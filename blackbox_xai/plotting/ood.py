@@ -37,7 +37,8 @@ def plot_p_values(
         _, ax = plt.subplots(figsize=(5.0, 3.0), layout="constrained")
     edges = np.linspace(0.0, 1.0, _BINS + 1)
     flagged = p_values <= alpha
-    ax.hist([p_values[flagged], p_values[~flagged]], bins=edges, stacked=True, color=["C3", "C0"])
+    parts = [p_values[flagged], p_values[~flagged]]
+    ax.hist(parts, bins=edges.tolist(), stacked=True, color=["C3", "C0"])
     ax.axhline(len(p_values) / _BINS, color="0.4", lw=1, ls="--", label="rows like the reference")
     ax.axvline(alpha, color="C3", lw=1)
     ax.set_title(f"{flagged.sum()} of {len(p_values)} rows flagged at {alpha:g}", fontsize=10)

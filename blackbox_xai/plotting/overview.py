@@ -150,7 +150,7 @@ def bar(
         for row, end, at in zip(rows, ends, reach, strict=True):
             _note(ax, number(float(end)), (float(np.nan_to_num(at)), row), palette)
     rest = heights[:, order[len(shown) :]].sum(axis=1)
-    labels = [names[i] for i in shown]
+    labels = [names[int(i)] for i in shown]
     name_rows(ax, labels, _NAMES)
     bare(ax, palette)
     minus_ticks(ax.xaxis)
@@ -238,7 +238,7 @@ def beeswarm(
         colours = palette.text if ranks is None else _viridis(ranks[at, row])
         heights = row + _swarm(values[at, feature])
         ax.scatter(values[at, feature], heights, c=colours, s=11, linewidths=0, alpha=0.9)
-    name_rows(ax, [names[i] for i in order], _NAMES)
+    name_rows(ax, [names[int(i)] for i in order], _NAMES)
     bare(ax, palette)
     minus_ticks(ax.xaxis)
     hidden = len(names) - len(order)

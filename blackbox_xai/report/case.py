@@ -167,7 +167,7 @@ class Guard(Adapter):
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
         self._lock = threading.Lock()
 
     def predict_counted(self, inputs: Any) -> tuple[FloatArray, Ledger]:

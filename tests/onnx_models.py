@@ -188,3 +188,53 @@ def with_external(location):
     for key, value in (("location", location), ("offset", "0"), ("length", "8")):
         weight.external_data.add(key=key, value=value)
     return model.SerializeToString()
+
+
+def two_inputs(widths, *, vector=False):
+    """The row sums of two float inputs of these widths, added; the second may be a vector."""
+    shapes = [["n", widths[0]], ["n"] if vector else ["n", widths[1]]]
+    nodes = [
+        helper.make_node("ReduceSum", ["a", "axis"], ["sum_a"], keepdims=0),
+        helper.make_node("Identity", ["b"], ["sum_b"])
+        if vector
+        else helper.make_node("ReduceSum", ["b", "axis"], ["sum_b"], keepdims=0),
+        helper.make_node("Add", ["sum_a", "sum_b"], ["score"]),
+    ]
+    return build(
+        nodes,
+        [tensor("a", FLOAT, shapes[0]), tensor("b", FLOAT, shapes[1])],
+        [tensor("score", FLOAT, ["n"])],
+        [("axis", np.array([1], np.int64))],
+    ).SerializeToString()
+
+
+def own_function():
+    """``2 x`` by a function that the model defines itself, in a domain of its own."""
+    function = helper.make_function(
+        "mine",
+        "Twice",
+        ["v"],
+        ["w"],
+        [helper.make_node("Add", ["v", "v"], ["w"])],
+        [helper.make_opsetid("", 13)],
+    )
+    model = build(
+        [helper.make_node("Twice", ["x"], ["y"], domain="mine")],
+        [tensor("x", FLOAT, ["n", 1])],
+        [tensor("y", FLOAT, ["n", 1])],
+        extra_domains=["mine"],
+    )
+    model.functions.append(function)
+    return model.SerializeToString()
+
+
+def of_sequence():
+    """A model whose input is a sequence, which rows cannot be."""
+    kind = helper.make_sequence_type_proto(helper.make_tensor_type_proto(FLOAT, ["n", 1]))
+    node = helper.make_node("SequenceAt", ["x", "first"], ["y"])
+    return build(
+        [node],
+        [helper.make_value_info("x", kind)],
+        [tensor("y", FLOAT, ["n", 1])],
+        [("first", np.array(0, np.int64))],
+    ).SerializeToString()

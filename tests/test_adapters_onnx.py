@@ -162,6 +162,45 @@ def test_a_frame_that_does_not_fit_is_refused_by_row_and_column(frame, message):
         bx.as_model(om.columns(KINDS)).predict(frame)
 
 
+@pytest.mark.parametrize("vector", [True, False])
+def test_inputs_of_several_columns_are_cut_by_position(vector):
+    width = 1 if vector else 3
+    model = bx.OnnxModel(om.two_inputs((2, width), vector=vector))
+    rows = np.random.default_rng(0).normal(size=(5, 2 + width))
+    np.testing.assert_allclose(model.predict(rows)[:, 0], rows.sum(1), atol=1e-5)
+    frame = pd.DataFrame(rows, columns=list("vwxyz")[: 2 + width])
+    np.testing.assert_allclose(model.predict(frame)[:, 0], rows.sum(1), atol=1e-5)
+    with pytest.raises(InputError, match=r"takes the inputs 'a' \(n, 2\), 'b' .*columns in order"):
+        model.predict(rows[:, :2])
+    rows[3, 2] = np.nan
+    with pytest.raises(InputError, match=r"inputs row 3, column 'b\[0\]'"):
+        model.predict(rows)
+
+
+def test_inputs_that_rows_cannot_be_are_refused():
+    with pytest.raises(LoadError, match=r"input 'x' is a seq\(tensor\(float\)\), not a tensor"):
+        bx.OnnxModel(om.of_sequence())
+
+
+def test_functions_of_the_models_own_are_no_foreign_code():
+    np.testing.assert_array_equal(bx.as_model(om.own_function()).predict([[3.0]]), [[6.0]])
+
+
+def test_texts_in_a_matrix_of_one_column():
+    kinds = {"city": om.STRING}
+    model = bx.as_model(om.columns(kinds))
+    for inputs in (["a", "b"], np.array(["a", "b"]), np.array([["a"], ["b"]]), FRAME[["city"]]):
+        np.testing.assert_array_equal(model.predict(inputs), [[100.0], [200.0]])
+    vector = bx.OnnxModel(om.texts())
+    np.testing.assert_array_equal(vector.predict(np.array([["good"], ["bad"]])), [[1.0], [-1.0]])
+
+
+def test_missing_cells_of_objects_pass_when_allowed():
+    model = bx.OnnxModel(om.linear(np.eye(2)), allow_missing=True)
+    cells = model._feeds.tensors(np.array([[1.0, None], [pd.NA, 2]], object))["x"]
+    np.testing.assert_array_equal(cells, [[1.0, np.nan], [np.nan, 2.0]])
+
+
 def test_rows_in_later_batches_are_named_by_their_number_in_the_inputs():
     rows = np.zeros((50, 2))
     rows[17, 1] = np.nan

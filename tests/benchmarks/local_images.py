@@ -282,7 +282,7 @@ def main():
         measure(ours() if options.run == "ours" else peers(), options)
         return
     records = []
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environ = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
     for side, python in (("ours", sys.executable), ("peers", environment(options.peers))):
         command = [python, __file__, *sys.argv[1:], "--run", side]
         done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=False)

@@ -70,7 +70,7 @@ def _named(given: dict[str, Any]) -> dict[str, Any]:
     data = inputs.data
     table = hasattr(data.inputs, "columns")
     return {
-        "model": lambda: the_model(given),
+        "model": lambda: the_model(given, data.names),
         "X": data.inputs,
         "y": data.labels,
         "background": inputs.background,

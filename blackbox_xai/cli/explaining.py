@@ -24,6 +24,7 @@ class _Task:
 
     inputs: Any
     rows: Any
+    names: tuple[str, ...]
     masker: Any
     explainer: Any
 
@@ -41,13 +42,15 @@ def _task(given: dict[str, Any]) -> _Task:
     rows = np.array(row_range(given["rows"], n_rows(data.inputs)))
     masker = choose_masker(data.inputs, inputs.background, names, given["seed"])
     explainer = _explainer(given, masker, data.inputs)
-    return _Task(take(data.inputs, rows), rows, masker, explainer)
+    return _Task(take(data.inputs, rows), rows, data.names, masker, explainer)
 
 
-def _guard(given: dict[str, Any]) -> Any:
+def _guard(given: dict[str, Any], task: _Task) -> Any:
     from blackbox_xai.report.case import Guard
 
-    return Guard(the_model(given), max_rows=given["budget"], max_seconds=given["max_seconds"])
+    return Guard(
+        the_model(given, task.names), max_rows=given["budget"], max_seconds=given["max_seconds"]
+    )
 
 
 def run_explain(**given: Any) -> int:
@@ -62,7 +65,7 @@ def run_explain(**given: Any) -> int:
     code = 0
     try:
         many = task.explainer.explain_many(
-            _guard(given),
+            _guard(given, task),
             task.inputs,
             task.masker,
             outputs=_output(given["output"]),
@@ -87,7 +90,9 @@ def run_check(**given: Any) -> int:
     task = _task(given)
     if given["dry_run"]:
         return _plan(task.explainer, 7 * len(task.rows))
-    checks = check(task.explainer, _guard(given), task.inputs, task.masker, n_inputs=len(task.rows))
+    checks = check(
+        task.explainer, _guard(given, task), task.inputs, task.masker, n_inputs=len(task.rows)
+    )
     columns: dict[str, list[Any]] = {}
     for gate in checks.rows():
         for name in ("name", "status", "value", "tolerance", "law"):

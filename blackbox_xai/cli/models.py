@@ -29,8 +29,11 @@ def open_model(
     batch_size: int | None = None,
     trust_pickle: bool = False,
     cache: str | None = None,
+    columns: tuple[str, ...] | None = None,
 ) -> Adapter:
     """Return the model that ``name`` means: a file, an address, or ``package.module:object``.
+
+    ``columns`` names the columns in the order in which a server takes them.
 
     Raises
     ------
@@ -43,6 +46,7 @@ def open_model(
         name,
         {"output_names": classes, "scale": scale, "batch_size": batch_size},
         trust_pickle=trust_pickle,
+        columns=columns,
     )
     if cache is None:
         return model
@@ -50,11 +54,17 @@ def open_model(
     return bx.RecordedModel(model, cache, fingerprint=told)
 
 
-def _opened(name: str, settings: dict[str, Any], *, trust_pickle: bool) -> Adapter:
+def _opened(
+    name: str,
+    settings: dict[str, Any],
+    *,
+    trust_pickle: bool,
+    columns: tuple[str, ...] | None,
+) -> Adapter:
     import blackbox_xai as bx
 
     if name.startswith(("http://", "https://")):
-        return bx.as_model(name, **settings)
+        return bx.HttpModel(name, columns=columns, **settings)
     suffix = Path(name).suffix.lower()
     if suffix in _SAVED:
         return bx.load_model(name, trust_pickle=trust_pickle, **settings)

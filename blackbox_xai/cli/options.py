@@ -31,6 +31,11 @@ def model_options(command: Command) -> Command:
             type=click.Choice(["probability", "score", "value"]),
             help="Unit of the model's answers.",
         ),
+        click.option(
+            "--by-position",
+            is_flag=True,
+            help="The server takes columns by position, in the order of DATA.",
+        ),
         click.option("--batch-size", type=click.IntRange(1), help="Rows sent at a time."),
         click.option(
             "--cache", help="Prediction log: what it holds is not asked again, also after a crash."

@@ -37,8 +37,8 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
-def the_model(given: dict[str, Any]) -> Adapter:
-    """Return the model that the options name."""
+def the_model(given: dict[str, Any], names: tuple[str, ...] = ()) -> Adapter:
+    """Return the model that the options name, for data with columns of these names."""
     return open_model(
         given["model"],
         classes=split_names(given["classes"]) or None,
@@ -46,6 +46,7 @@ def the_model(given: dict[str, Any]) -> Adapter:
         batch_size=given["batch_size"],
         trust_pickle=given["trust_pickle"],
         cache=given["cache"],
+        columns=names or None if given["by_position"] else None,
     )
 
 

@@ -33,7 +33,7 @@ def run_surrogate(**given: Any) -> int:
         rows = min(n + tree.queries, given["budget"] or n + tree.queries)
         click.echo(f"At most {rows:,} model rows. Nothing was sent.", err=True)
         return 0
-    tree.fit(the_model(given), data.inputs)
+    tree.fit(the_model(given, data.names), data.inputs)
     if kind == "json":
         found = {
             "rules": json.loads(tree.rules_.json()),
@@ -113,8 +113,9 @@ def run_probe(**given: Any) -> int:
     from blackbox_xai.report.local import take
 
     kind = chosen_format(given["out"], given["format_"], ("table", "json"))
-    first = take(read_data(given["data"]).inputs, np.arange(1))
-    model = the_model(given)
+    data = read_data(given["data"])
+    first = take(data.inputs, np.arange(1))
+    model = the_model(given, data.names)
     began = time.perf_counter()
     scores, cost = model.predict_counted(first)
     seconds = time.perf_counter() - began

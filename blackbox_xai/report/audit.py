@@ -226,7 +226,8 @@ def audit(
     guard = _guarded(adapter, budget, max_seconds)
     chosen = masker or choose_masker(X, background, feature_names, random_state)
     why = explainer or choose_explainer(chosen, X, random_state)
-    why, affordable = _affordable(why, guard, n_rows(X), n_explain)
+    own = explainer is not None
+    why, affordable = _affordable(why, guard, n_rows(X), n_explain, chosen=own)
     show, close = _progress(progress)
     case = Case(
         model=guard,
@@ -268,11 +269,12 @@ def _guarded(adapter: Adapter, budget: int | None, max_seconds: float | None) ->
 
 
 def _affordable(
-    explainer: LocalExplainer, guard: Guard, n: int, n_explain: int
+    explainer: LocalExplainer, guard: Guard, n: int, n_explain: int, *, chosen: bool
 ) -> tuple[LocalExplainer, int]:
     """Return explainer and number of rows so that half of what is left explains all of them.
 
-    Fewer rows are explained before any is explained worse.
+    An explainer that the caller has chosen keeps its budget and fewer rows are explained; ours
+    goes down to a quarter of its own first.
     """
     check_int("n_explain", n_explain, minimum=1)
     if n_explain > _MOST_ROWS:
@@ -282,8 +284,10 @@ def _affordable(
     if guard.max_rows is None or own is None:
         return explainer, n_explain
     share = max((guard.max_rows - n) // 2, 1)
-    changed: dict[str, Any] = {"budget": min(own, share)}
-    return replace(explainer, **changed), max(min(n_explain, share // own), 1)
+    least = own if chosen else max(own // 4, 1)
+    rows = max(min(n_explain, share // least), 1)
+    changed: dict[str, Any] = {"budget": min(own, share // rows)}
+    return replace(explainer, **changed), rows
 
 
 def _shortened(case: Case, n_explain: int) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai import evaluation
+from blackbox_xai._inputs import row
 from blackbox_xai.evaluation import Faithfulness
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.explainers.lime import Lime
@@ -30,6 +31,8 @@ _MEASURES = {
 }
 _REFERENCES = ("random", "occlusion")
 _ROWS = 16
+_FILLS = 20
+_COALITIONS = 260
 _GATED = 3
 _RESEEDED = 5
 _COMPARED = 8
@@ -39,7 +42,7 @@ _SHOWN = {"feature": "of the 5 largest in common", "rank correlation": "rank cor
 
 def trust(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     """Measure faithfulness beside a random order and single-feature occlusion."""
-    rows = found.sampled[:_ROWS]
+    rows = found.sampled[: _payable(case)]
     if len(rows) < 2:
         return None, Ledger()
     many = [found.explanations[int(row)] for row in rows]
@@ -49,6 +52,7 @@ def trust(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
         take(case.inputs, rows),
         case.masker,
         references=_REFERENCES,
+        max_fills=_FILLS,
         random_state=case.seed,
         n_jobs=case.n_jobs,
         progress=lambda done, total: case.progress("trust", done, total),
@@ -75,6 +79,15 @@ def trust(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
         "curves": _curves(result, compared, len(rows)),
     }
     return section, result.cost
+
+
+def _payable(case: Case) -> int:
+    """Return how many rows are measured: fewer when half of what is left pays for no more."""
+    left = getattr(case.model, "rows_left", None)
+    if left is None:
+        return _ROWS
+    fills = min(case.masker.bind(row(case.inputs, 0)).n_fills, _FILLS)
+    return int(np.clip(left // 2 // (_COALITIONS * fills), 2, _ROWS))
 
 
 def gates(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:

@@ -291,6 +291,7 @@ def test_the_fingerprint_of_a_text_model_outlives_the_process(tmp_path):
     script = (
         "import pickle, blackbox_xai as bx\n"
         "model = bx.as_model(pickle.load(open('m.pkl', 'rb')))\n"
+        "model.predict(['good'])\n"
         "print(model.fingerprint())\n"
     )
     done = subprocess.run(

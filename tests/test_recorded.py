@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from contextlib import closing
 from datetime import datetime
@@ -178,6 +179,17 @@ def test_keys_do_not_depend_on_the_batch():
         keys = row_keys(inputs)
         assert row_keys(inputs[1:2])[0] == keys[1]
         assert all(len(key) == 16 for key in keys)
+
+
+def test_keys_of_many_rows_take_little_memory():
+    rows = np.random.default_rng(0).normal(size=(100_000, 30))
+    tracemalloc.start()
+    keys = row_keys(rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(set(keys)) == len(rows)
+    assert keys[77_777] == row_keys(rows[77_777:77_778])[0]
+    assert peak < 30e6  # the rows are 24 MB; the keys themselves 6
 
 
 def test_sparse_rows_are_known_by_their_entries():

@@ -18,6 +18,7 @@ __all__ = ["KEY_BYTES", "row_keys"]
 
 KEY_BYTES = 16
 _SCHEMA_BYTES = 8
+_CHUNK_BYTES = 4 << 20
 
 
 def row_keys(inputs: Any) -> list[bytes]:
@@ -68,9 +69,17 @@ def _digest(content: bytes) -> bytes:
 
 def _of_matrix(schema: str, blocks: list[NDArray[Any]]) -> list[bytes]:
     """Return the keys of rows that lie in numeric blocks ``(n, ...)`` side by side."""
-    n = len(blocks[0])
     mark = hashlib.blake2b(schema.encode(), digest_size=_SCHEMA_BYTES).digest()
     widths = [int(np.prod(block.shape[1:])) * block.dtype.itemsize for block in blocks]
+    step = max(_CHUNK_BYTES // (_SCHEMA_BYTES + sum(widths)), 1)
+    keys: list[bytes] = []
+    for start in range(0, len(blocks[0]), step):
+        keys += _of_chunk(mark, [block[start : start + step] for block in blocks], widths)
+    return keys
+
+
+def _of_chunk(mark: bytes, blocks: list[NDArray[Any]], widths: list[int]) -> list[bytes]:
+    n = len(blocks[0])
     content = np.empty((n, _SCHEMA_BYTES + sum(widths)), dtype=np.uint8)
     content[:, :_SCHEMA_BYTES] = np.frombuffer(mark, np.uint8)
     at = _SCHEMA_BYTES

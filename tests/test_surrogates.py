@@ -233,6 +233,18 @@ def test_it_is_never_far_behind_a_plain_tree() -> None:
         assert tree.evaluate(model.predict, held_out).r2 > behind - 0.03
 
 
+def test_copies_of_rows_are_neither_neighbours_nor_in_two_folds() -> None:
+    X = np.repeat(rows(40), 4, axis=0)
+    noise = dict(zip(map(bytes, X), np.random.default_rng(1).normal(size=160), strict=True))
+    tree = bx.SurrogateTree(max_leaves=16, queries=0).fit(
+        lambda X: np.array([noise[bytes(x)] for x in X]), X
+    )
+    assert tree.fidelity_.r2 < 0.1  # a row whose copy is in the training folds would be known
+    asked = bx.SurrogateTree(queries=400).fit(stairs, X)
+    parents = X[asked.material_.parents]
+    assert (parents[:, 0] != parents[:, 1]).any(axis=1).all()
+
+
 # --- fidelity ----------------------------------------------------------------------------------
 
 

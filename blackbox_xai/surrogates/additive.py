@@ -138,11 +138,11 @@ class SurrogateSum(Surrogate):
 
     def _learn(self, material: Material) -> FloatArray:
         n = material.n_reference
-        folds = folds_of(n, self.random_state) % 3
+        folds = folds_of(material, self.random_state) % 3
         tried = {}
         for plan in plans_for(material)[:2]:
             said = np.empty((n, material.scores.shape[1]))
-            for fold in range(3):
+            for fold in range(int(folds.max()) + 1):
                 held_out = folds == fold
                 used, weights = select(material, plan, held_out)
                 base, trees = self._grown(material.design[used], material.scores[used], weights)

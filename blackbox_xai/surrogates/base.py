@@ -99,7 +99,8 @@ class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships
         design = self.table_.design(np.concatenate([rows, made]))
         n = len(rows)
         self.unrealistic_ = _unlike(design[:n], design[n:])
-        material = Material(design, scores, parents, source, n)
+        group = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+        material = Material(design, scores, parents, source, group)
         self.n_features_in_ = len(self.table_.columns)
         said = self._learn(material)
         train_r2 = explained(scores[:n], self._say(design[:n]))
@@ -125,7 +126,7 @@ class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships
             empty = np.empty((0, 3), dtype=np.intp)
             return rows[:0], empty, empty[:, 0]
         rng = np.random.default_rng(self.random_state)
-        near = neighbours(self.table_, rows, _FAR)
+        near = _distinct_neighbours(self.table_, rows)
         halves = (n - n // 2, n // 2)
         first = mixed(self.table_, rows, near[:, :_NEAR], halves[0], rng)
         second = mixed(self.table_, rows, near, halves[1], rng)
@@ -168,9 +169,20 @@ class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships
         )
 
 
-def folds_of(n: int, seed: int) -> IntArray:
-    """Return the fold of each of ``n`` reference rows: more folds where rows are few."""
-    return np.asarray(np.random.default_rng(seed).permutation(n) % (10 if n < 200 else 5))
+def folds_of(material: Material, seed: int) -> IntArray:
+    """Return the fold of each reference row: copies in one, more folds where rows are few."""
+    n = int(material.group.max()) + 1
+    if n == 1:  # all rows are copies of one
+        return np.arange(material.n_reference) % 2
+    folds = min(10 if n < 200 else 5, n)
+    return np.asarray((np.random.default_rng(seed).permutation(n) % folds)[material.group])
+
+
+def _distinct_neighbours(table: Table, rows: FloatArray) -> IntArray:
+    """Return neighbours of each row among rows that differ from it: copies are no neighbours."""
+    _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    near = neighbours(table, rows[first], _FAR)
+    return np.asarray(first[near][group.ravel()], dtype=np.intp)
 
 
 def plans_for(material: Material) -> list[Plan]:

@@ -83,7 +83,7 @@ class SurrogateLinear(Surrogate):
         n = material.n_reference
         if self.link == "logistic":
             _check_shares(material.scores)
-        folds = folds_of(n, self.random_state)
+        folds = folds_of(material, self.random_state)
         best, said = None, np.empty((0, 0))
         for plan in plans_for(material):
             tried = np.empty((n, material.scores.shape[1]))

@@ -31,14 +31,20 @@ class Material:
         Reference rows that each synthetic row was made from.
     source : ndarray of shape (m,)
         Number of the sampler that made each synthetic row.
-    n_reference : int
+    group : ndarray of shape (n,)
+        Which reference rows are copies of each other: those with the same number.
     """
 
     design: FloatArray
     scores: FloatArray
     parents: IntArray
     source: IntArray
-    n_reference: int
+    group: IntArray
+
+    @property
+    def n_reference(self) -> int:
+        """Number of reference rows."""
+        return len(self.group)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def _resampled(shared: Any, i: int) -> tuple[FloatArray, IntArray, set[int]]:
         scores=np.concatenate([material.scores[picks], material.scores[n:][inside]]),
         parents=np.zeros((int(inside.sum()), 3), dtype=np.intp),
         source=material.source[inside],
-        n_reference=n,
+        group=material.group[picks],
     )
     nodes, lines = build(resample, plan, growth, rng)
     nodes = cut(nodes, growth.max_leaves)

@@ -126,7 +126,7 @@ class SurrogateTree(Surrogate):
             self._growth(max(grid)),
             n_leaves=top,
             grid=grid,
-            folds=folds_of(n, self.random_state),
+            folds=folds_of(material, self.random_state),
             seed=self.random_state,
         )
         self.curve_ = _curve(found, material.scores[:n])

@@ -41,6 +41,8 @@ def test_prototypes_imitate_the_model_better_than_random_rows() -> None:
     assert found.fidelity[0] > 0.85
     assert found.class_coverage == 1
     assert found.weights.sum() == pytest.approx(1)
+    one = bx.prototypes(model, X, n_prototypes=1, random_state=1)
+    assert 0 <= found.mmd2 < one.mmd2
     assert len({*found.indices.tolist(), *found.criticisms.tolist()}) == 6 + 5
     assert found.scores == pytest.approx(bx.as_model(model).predict(X.iloc[found.indices]))
 

@@ -19,10 +19,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import blackbox_xai as bx
 from blackbox_xai.errors import InputError
+from blackbox_xai.points.neighbours import nearest
 from blackbox_xai.projection.affinity import affinities, perplexity_weights
 from blackbox_xai.projection.descent import descend
 from blackbox_xai.projection.field import repulsion
-from blackbox_xai.points.neighbours import nearest
 from blackbox_xai.projection.scaling import place_by_distance
 
 ALL = (bx.PCAProjection, bx.MDSProjection, bx.TSNEProjection)
@@ -65,7 +65,9 @@ def test_a_random_map_is_called_bad_and_a_copy_perfect() -> None:
     assert perfect.trustworthiness[0] == perfect.continuity[0] == perfect.knn_recall[0] == 1
     assert perfect.shepard[0] == pytest.approx(1)
     assert perfect.stress[0] == pytest.approx(0, abs=1e-6)
+    assert (perfect.point_trust == 1).all()
     chance = bx.map_quality(points, rng.normal(size=(300, 2)))
+    assert chance.point_trust.mean() == pytest.approx(chance.trustworthiness[0])
     assert abs(chance.trustworthiness[0] - 0.5) < 0.05
     assert abs(chance.shepard[0]) < 0.05
 

@@ -21,7 +21,7 @@ assert_type(demo.x, FloatArray)
 model = bx.as_model(demo.model_path, output_names=demo.output_names, scale="probability")
 assert_type(model, Adapter)
 assert_type(model.predict(demo.x), FloatArray)
-as_protocol: Model = model
+_: Model = model
 
 # Every masker serves every explainer.
 tables: Masker = bx.TabularMasker(demo.background, feature_names=demo.feature_names)

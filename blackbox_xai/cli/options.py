@@ -10,7 +10,6 @@ import click
 __all__ = ["data_options", "model_options", "output_options", "run_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Decorator = Callable[[Command], Command]
 
 
 def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:

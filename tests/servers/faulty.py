@@ -76,7 +76,6 @@ class Faulty:
         self.model = model
         self.tls = tls
         self.requests = 0
-        self.gets = 0
         self.rows = 0
         self.scored = 0
         self.sizes = []
@@ -151,7 +150,6 @@ class Faulty:
         if self.plan.token and headers.get("authorization") != f"Bearer {self.plan.token}":
             return send(connection, 401, b'{"error": "who are you?"}')
         if method == "GET" or path.endswith("/index"):
-            self.gets += 1
             return self._metadata(connection, path)
         with self._lock:
             self.requests += 1

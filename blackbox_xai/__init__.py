@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from blackbox_xai.exemplars import GroupInfluence as GroupInfluence
     from blackbox_xai.exemplars import NearestExemplars as NearestExemplars
     from blackbox_xai.exemplars import Neighbours as Neighbours
-    from blackbox_xai.exemplars.prototypes import Prototypes as Prototypes
     from blackbox_xai.exemplars import group_influence as group_influence
     from blackbox_xai.exemplars import k_medoids as k_medoids
     from blackbox_xai.exemplars import knn_shapley as knn_shapley
     from blackbox_xai.exemplars import label_issues as label_issues
     from blackbox_xai.exemplars import mmd_critic as mmd_critic
     from blackbox_xai.exemplars import protodash as protodash
+    from blackbox_xai.exemplars.prototypes import Prototypes as Prototypes
     from blackbox_xai.exemplars.prototypes import prototypes as prototypes
     from blackbox_xai.explainers.gradients import BlockGradient as BlockGradient
     from blackbox_xai.explainers.gradients import IntegratedGradients as IntegratedGradients

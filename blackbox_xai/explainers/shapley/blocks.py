@@ -32,11 +32,16 @@ class Hidden:
 
     @property
     def slabs(self) -> int:
-        """Number of runs of rows, one row for each fill in a run."""
+        """Number of runs of rows that are written at once at least."""
         return 1
 
+    @property
+    def slab_fills(self) -> IntArray:
+        """Fills of the rows of a slab."""
+        return self.fills
+
     def kept(self, start: int, stop: int) -> BoolArray:
-        """Return the coalitions of some slabs, one a row."""
+        """Return the coalitions, one a row."""
         return np.zeros(((stop - start) * len(self.fills), self.d), dtype=bool)
 
 
@@ -45,7 +50,7 @@ class Block:
     """Fills that share a design, each with the features in an order of its own.
 
     ``place`` has shape (f, d): where each feature stands in the design, or ``n`` when it does not
-    vary under the fill. Rows are ordered by pair, the fill changing fastest; complements follow.
+    vary under the fill. Rows are ordered by pair, then coalition and complement, then fill.
     """
 
     odd_map: OddMap | ChainMap
@@ -56,16 +61,24 @@ class Block:
 
     @property
     def slabs(self) -> int:
-        """Number of runs of rows, one row for each fill in a run."""
-        return 2 * self.odd_map.n_pairs
+        """Number of pairs."""
+        return self.odd_map.n_pairs
+
+    @property
+    def slab_fills(self) -> IntArray:
+        """Fills of the rows of one pair."""
+        return np.tile(self.fills, 2)
 
     def kept(self, start: int, stop: int) -> BoolArray:
-        """Return the coalitions of some slabs, one a row."""
-        p = self.odd_map.n_pairs
-        first = self.odd_map.kept(self.place, min(start, p), min(stop, p))
-        second = ~self.odd_map.kept(self.place, max(start - p, 0), max(stop - p, 0))
-        second |= self.place == self.odd_map.n_features
-        return np.concatenate([first, second]).reshape(-1, self.place.shape[1])
+        """Return the coalitions of some pairs, one a row."""
+        first = self.odd_map.kept(self.place, start, stop)
+        rows = np.empty((len(first), 2, *self.place.shape), dtype=bool)
+        rows[:, 0] = first
+        np.logical_not(first, out=rows[:, 1])
+        always = self.place == self.odd_map.n_features
+        if always.any():
+            rows[:, 1] |= always
+        return rows.reshape(-1, self.place.shape[1])
 
 
 def score_pieces(
@@ -82,10 +95,10 @@ def score_pieces(
     for piece, start, stop in _slabs(pieces, size):
         if piece is not None:
             if stop > start:
-                parts.append((piece.kept(start, stop), np.tile(piece.fills, stop - start)))
+                parts.append((piece.kept(start, stop), np.tile(piece.slab_fills, stop - start)))
                 n_rows += len(parts[-1][1])
             if stop == piece.slabs:
-                waiting.append((piece, piece.slabs * len(piece.fills)))
+                waiting.append((piece, piece.slabs * len(piece.slab_fills)))
         while n_rows >= size or (piece is None and n_rows):
             kept = np.concatenate([part for part, _ in parts])
             fills = np.concatenate([part for _, part in parts])
@@ -103,7 +116,7 @@ def _slabs(
 ) -> Iterator[tuple[Hidden | Block | None, int, int]]:
     """Cut pieces into slabs of about ``size`` rows; None ends them."""
     for piece in pieces:
-        step = max(size // max(len(piece.fills), 1), 1)
+        step = max(size // max(len(piece.slab_fills), 1), 1)
         for start in range(0, max(piece.slabs, 1), step):
             yield piece, start, min(start + step, piece.slabs)
     yield None, 0, 0

@@ -78,7 +78,8 @@ class _Sums:
             self.hidden[piece.fills] = scores
             return
         total = self.full - self.hidden[piece.fills]
-        odd = np.subtract(*scores.reshape(2, -1, len(total), len(self.full))) / 2
+        both = scores.reshape(-1, 2, len(total), len(self.full))
+        odd = (both[:, 0] - both[:, 1]) / 2
         group = self._group(piece)
         values, variance = _solve(piece, odd, total, seen=group.fills)
         if self.fit and isinstance(piece.odd_map, OddMap) and piece.odd_map.precision is not None:

@@ -688,7 +688,6 @@ class Runs(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.paid = Paid()
         self.in_flight = Counter()
-        self.booked = 0
         self.models = [None, None]
         self.known = set()
 

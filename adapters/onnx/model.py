@@ -179,11 +179,8 @@ Numbers up to 3.4e+38 fit.
             guarded=self._may_last(n),
         )[0]
         self._seconds_per_row = (time.perf_counter() - began) / n
-        return (
-            self._output.matrix(answer)[:n]
-            if self._feeds.fixed_batch
-            else self._output.matrix(answer)
-        )
+        scores = self._output.matrix(answer)
+        return scores if self._feeds.fixed_batch is None else scores[:n]
 
     def _check_kind(self, scores: FloatArray, start: int) -> None:
         if self._undecided:

@@ -118,7 +118,9 @@ def test_the_field_is_the_sum_over_all_points() -> None:
     assert (got[2] - self_mass).sum() == pytest.approx(near.sum() - 400, rel=1e-3)
 
 
-def test_the_descent_follows_the_gradient_of_the_divergence() -> None:
+@pytest.mark.parametrize("few", [0, 400], ids=["field", "all pairs"])
+def test_the_descent_follows_the_gradient(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blackbox_xai.projection.descent._FEW", few)
     rng = np.random.default_rng(0)
     points = rng.normal(size=(60, 4))
     graph = affinities(*nearest(points, points, 20, skip_self=True), 6.0)
@@ -150,7 +152,7 @@ def test_the_descent_follows_the_gradient_of_the_divergence() -> None:
 
 
 def test_tsne_is_as_trustworthy_as_scikit_learn(digits: Any) -> None:
-    X, y = digits[0][:250], digits[1][:250]
+    X, y = digits[0][:420], digits[1][:420]
     ours = bx.TSNEProjection(standardize=False).fit(X)
     theirs = TSNE(random_state=0, init="pca", n_jobs=1).fit_transform(X).astype(float)
     peer = bx.map_quality(X, theirs)

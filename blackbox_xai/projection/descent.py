@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blackbox_xai.points import squared_distances
 from blackbox_xai.projection.field import repulsion
 from blackbox_xai.protocols import FloatArray
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["descend"]
 
 _MAX_STEP = 5.0
+_FEW = 400  # up to so many rows, all pairs cost less than a grid
 
 
 def descend(
@@ -88,6 +90,12 @@ def _attraction(
 
 def _push(places: FloatArray) -> FloatArray:
     """Return the normalised repulsion ``sum_j q_ij^2 (y_i - y_j) / Z``."""
+    if len(places) <= _FEW:
+        near = 1 / (1 + squared_distances(places, places))
+        total = near.sum() - len(places)
+        near *= near
+        force = near.sum(axis=1)[:, None] * places - near @ places
+        return np.asarray(force / max(float(total), 1e-12))
     field, self_mass = repulsion(places)
     force_x, force_y, mass = field.at(places)
     return np.column_stack([force_x, force_y]) / max(float((mass - self_mass).sum()), 1e-12)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import threading
+import time
+import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from servers.faulty import Faulty, Plan, split_body, truth
+from servers.faulty import Faulty, Plan, Refused, split_body, truth
 
 import blackbox_xai as bx
-from blackbox_xai.adapters.http import CustomJson, HttpModel, OpenInference, probe
+import blackbox_xai.adapters.http.gate as gate_module
+from blackbox_xai.adapters.http import CustomJson, HttpModel, Limits, OpenInference, probe
 from blackbox_xai.adapters.http.codecs.tensors import Tensor
 from blackbox_xai.adapters.http.faults import Reply
-from blackbox_xai.adapters.http.gate import BatchSize
+from blackbox_xai.adapters.http.gate import BatchSize, Gate
 from blackbox_xai.adapters.http.retry import RetryBudget, retry_after
 from blackbox_xai.adapters.http.rows import as_rows
-from blackbox_xai.errors import InputError
+from blackbox_xai.errors import InputError, PredictError
 
 X = np.random.default_rng(0).normal(size=(200, 4))
 
@@ -271,6 +277,96 @@ def test_batch_sizes_close_in_on_the_limit(limit):
     assert max(sent[60:]) <= min(2 * limit, 64)
     assert sent[-1] in (limit, min(2 * limit, 64))
     assert len(refused) <= 7 + 200 / 16 + 2
+
+
+def test_requests_in_flight_fall_once_for_each_trouble_and_rise_again():
+    gate, never = Gate(Limits(max_parallel=10)), threading.Event()
+    began = time.monotonic()
+    for _ in range(5):  # all in flight together: one trouble
+        gate.busy(began)
+    assert gate.limit == 7
+    gate.busy(time.monotonic())
+    assert gate.limit == 4
+    for _ in range(30):
+        assert gate.enter(1, never)
+        gate.good()
+        gate.leave()
+    assert gate.limit == 8  # 4.9 rose by one after 5, 6, 7 and 8 good answers
+    for _ in range(100):
+        gate.good()
+    assert gate.limit == 10
+
+
+def test_a_learnt_rate_grows_by_a_tenth_each_second(monkeypatch):
+    clock = [100.0]
+
+    class Condition(threading.Condition):
+        def wait(self, timeout=None):
+            clock[0] += timeout  # a clock that runs while one waits
+            return False
+
+    monkeypatch.setattr(gate_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(gate_module, "threading", SimpleNamespace(Condition=Condition))
+    gate, never = Gate(Limits(max_parallel=10)), threading.Event()
+
+    def pass_through(times):
+        began = clock[0]
+        for _ in range(times):
+            assert gate.enter(1, never)
+            gate.good()
+            gate.leave()
+        return times / (clock[0] - began + 1e-9)
+
+    pass_through(100)
+    gate.close_for(1.0, learn=True)  # 100 were granted in one second
+    pass_through(1)
+    assert pass_through(50) == pytest.approx(0.95 * 100, rel=0.1)
+    pass_through(1000)
+    assert pass_through(100) > 150
+
+
+def test_a_server_that_bears_three_at_once_is_left_to_them():
+    busy, refused, lock = [0], [0], threading.Lock()
+
+    def at_most_three(rows):
+        with lock:
+            busy[0] += 1
+            crowded = busy[0] > 3
+            refused[0] += crowded
+        time.sleep(0.01)
+        with lock:
+            busy[0] -= 1
+        if crowded:
+            raise Refused
+        return truth(rows)
+
+    with Faulty(model=at_most_three) as server:
+        model = through(server, batch_size=8, limits=Limits(max_parallel=12))
+        np.testing.assert_array_equal(model.predict(np.tile(X, (8, 1))), truth(np.tile(X, (8, 1))))
+    assert refused[0] <= 0.25 * 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack", "message"),
+    [
+        ("gzip", gzip.compress, None),
+        ("deflate", zlib.compress, None),
+        ("gzip", lambda b: gzip.compress(b)[:-4], "gzip|JSON|broke"),
+        ("gzip", lambda b: b, "not gzip|broke"),
+        ("gzip, gzip", lambda b: gzip.compress(gzip.compress(b)), "encoded as gzip, gzip"),
+        ("br", lambda b: b, "encoded as br"),
+    ],
+)
+def test_answers_come_plain_or_packed_once(encoding, pack, message):
+    with Faulty(Plan(encoding=encoding, pack=pack)) as server:
+        protocol = CustomJson(request={"input": "$rows"}, answer="output")
+        settings = {"protocol": protocol, "limits": Limits(retries=0), "preflight": False}
+        model = HttpModel(server.origin + "/predict", **settings)
+        if message is None:
+            np.testing.assert_array_equal(model.predict(X[:8]), truth(X[:8]))
+        else:
+            with pytest.raises(PredictError, match=message):
+                model.predict(X[:8])
 
 
 def test_repeats_are_rationed():

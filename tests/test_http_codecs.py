@@ -270,6 +270,14 @@ def test_v2_several_outputs_need_a_name():
     assert decode(OpenInference(output="b"), body, 1).scores.tolist() == [[0.5]]
 
 
+def test_v2_answers_to_another_request_are_refused():
+    output = {"name": "p", "shape": [1, 1], "datatype": "FP64", "data": [0.5]}
+    for own in ({"id": "t"}, {"id": ""}, {}):
+        assert decode(OpenInference(), json.dumps(own | {"outputs": [output]}).encode(), 1)
+    with pytest.raises(Fault, match="belongs to another request"):
+        decode(OpenInference(), json.dumps({"id": "s", "outputs": [output]}).encode(), 1)
+
+
 @pytest.mark.parametrize("size", ["999", "-1", "x"])
 def test_v2_lengths_that_lie(size):
     body = b'{"outputs": []}'

@@ -360,7 +360,7 @@ def test_ctrl_c_stops_at_once_and_keeps_answers():
 def test_a_model_goes_on_after_ctrl_c():
     with Faulty(Plan(delay=0.05)) as server:
         model = connect(server)
-        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(Interrupted):
             model.predict(X)
         np.testing.assert_array_equal(model.predict(X[:64]), truth(X[:64]))

@@ -129,10 +129,9 @@ class _Rate:
     def wait(self, now: float) -> float:
         return self._free_at - now
 
-    def raise_by(self, share: float) -> None:
-        self._rate *= 1 + share
-
     def take(self, amount: int, now: float) -> None:
+        self._rate *= 1 + self._growth * max(now - self._grown_at, 0.0)
+        self._grown_at = now
         self._free_at = max(self._free_at, now) + amount / self._rate
 
 

@@ -175,6 +175,10 @@ class HttpModel(Adapter):
         except (BlackboxError, Interrupted) as error:
             error.partial = _by_row(n, found)
             raise
+        except KeyboardInterrupt:
+            interrupted = Interrupted()
+            interrupted.partial = _by_row(n, found)
+            raise interrupted from None
         scores = np.empty((n, found[0][1].shape[1]))
         for start, part in found:
             scores[start : start + len(part)] = part

@@ -43,14 +43,6 @@ class Watchdog:
         with self._changed:
             self._open.pop(ticket, None)
 
-    def shut_all(self) -> None:
-        """Shut every connection in use."""
-        with self._changed:
-            connections = list(self._open.values())
-            self._open.clear()
-        for connection in connections:
-            _shut(connection)
-
     def _run(self) -> None:
         with self._changed:
             while True:

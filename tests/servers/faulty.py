@@ -66,6 +66,12 @@ class Plan:
     loading_until: float = 0.0
     hang: float = 5.0
     drip: float = 0.005
+    encoding: str | None = None
+    pack: object = None
+
+
+class Refused(Exception):
+    """Raised by a model that has too much to do."""
 
 
 class Faulty:
@@ -179,7 +185,10 @@ class Faulty:
             time.sleep(self.plan.delay)
         if fault in BEFORE:
             return BEFORE[fault](self, connection)
-        scores = self._scores(rows, protocol)
+        try:
+            scores = self._scores(rows, protocol)
+        except Refused:
+            return send(connection, 503, b'{"error": "too many at once"}')
         with self._lock:
             self.scored += n
         if fault in IN_SCORES:
@@ -189,6 +198,8 @@ class Faulty:
         payload, kind = encode(self, protocol, message, scores, n)
         if fault in AFTER:
             return AFTER[fault][1](self, connection, payload)
+        if self.plan.encoding is not None:
+            payload, kind = self.plan.pack(payload), {"Content-Encoding": self.plan.encoding}
         return send(connection, 200, payload, kind)
 
     def _scores(self, rows, protocol):

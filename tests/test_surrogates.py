@@ -27,6 +27,7 @@ from blackbox_xai.surrogates.fidelity import agreement, explained
 from blackbox_xai.surrogates.lines import evaluate, fit_lines
 from blackbox_xai.surrogates.nodes import cut, grow, refit, route, shrink, tidy
 from blackbox_xai.surrogates.sampling import mixed, neighbours
+from blackbox_xai.surrogates.search import Plan, select
 from toys import Spy
 
 mpl.use("Agg")
@@ -243,6 +244,20 @@ def test_copies_of_rows_are_neither_neighbours_nor_in_two_folds() -> None:
     asked = bx.SurrogateTree(queries=400).fit(stairs, X)
     parents = X[asked.material_.parents]
     assert (parents[:, 0] != parents[:, 1]).any(axis=1).all()
+
+
+def test_no_fold_sees_a_synthetic_row_made_from_a_row_held_out() -> None:
+    tree = bx.SurrogateTree(queries=300).fit(stairs, rows(60))
+    material, held_out = tree.material_, np.arange(60) % 3 == 0
+    used, weights = select(material, Plan("both", (0, 1)), held_out)
+    np.testing.assert_array_equal(used[:60], ~held_out)
+    seen = [not held_out[list(parents)].any() for parents in material.parents]
+    np.testing.assert_array_equal(used[60:], seen)
+    assert 0 < sum(seen) < 300
+    assert (weights == 1).all()
+    half, shares = select(material, Plan("one", (1,), 0.7), held_out)
+    assert half[60:].sum() < sum(seen)
+    assert shares[:40].sum() / shares.sum() == pytest.approx(0.7)
 
 
 # --- fidelity ----------------------------------------------------------------------------------

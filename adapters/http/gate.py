@@ -111,7 +111,8 @@ class Gate:
             if learn and now >= self._closed_until:
                 if self._granted >= _PACE_EVIDENCE:
                     elapsed = now + seconds - self._granted_since
-                    self._pace = _Rate(_PACE_SHARE * self._granted / elapsed, _PACE_GROWTH)
+                    rate = _PACE_SHARE * self._granted / elapsed
+                    self._pace = _Rate(rate, _PACE_GROWTH, since=now + seconds)
                 self._granted, self._granted_since = 0, now + seconds
             self._closed_until = max(self._closed_until, now + seconds)
             self._cautious = True
@@ -120,10 +121,10 @@ class Gate:
 class _Rate:
     """So many a second, evenly; ``growth`` raises it by that share each second."""
 
-    def __init__(self, per_second: float, growth: float = 0.0) -> None:
+    def __init__(self, per_second: float, growth: float = 0.0, since: float = 0.0) -> None:
         self._rate = per_second
         self._growth = growth
-        self._grown_at = time.monotonic()
+        self._grown_at = since
         self._free_at = 0.0
 
     def wait(self, now: float) -> float:

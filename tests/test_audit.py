@@ -470,3 +470,64 @@ def test_files_are_known_by_their_hash(tmp_path):
     facts = file_facts(tmp_path / "m.bin")
     assert facts["bytes"] == 3
     assert facts["sha256"].startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_progress_is_shown_stage_by_stage(table, capsys):
+    X, _, background = table
+    seen = []
+    bx.audit(
+        Spy(),
+        X,
+        background=background,
+        n_explain=2,
+        sections=["rows"],
+        progress=lambda stage, done, total: seen.append((stage, done, total)),
+    )
+    assert seen[0] == ("answers", 0, 1)
+    assert ("rows", 2, 2) in seen
+    bx.audit(Spy(), X, background=background, sections=["answers"], progress=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_true_values_that_are_no_numbers_are_named(table):
+    X, _, background = table
+    model = bx.as_model(lambda X: X @ WEIGHTS, scale="value")
+    with pytest.raises(InputError, match="y must hold numbers"):
+        bx.audit(model, X, ["a"] * 60, background=background, sections=["truth"])
+    with pytest.raises(InputError, match="y: row 3 is nan"):
+        bx.audit(
+            model, X, [*[0.0] * 3, np.nan, *[0.0] * 56], background=background, sections=["truth"]
+        )
+
+
+def test_frames_keep_their_names_and_types(table):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    X, y, background = table
+    names = ["a", "b", "c", "d"]
+    report = bx.audit(
+        Spy(),
+        pandas.DataFrame(X, columns=names),
+        y,
+        background=pandas.DataFrame(background, columns=names),
+        n_explain=3,
+        skip=["trust", "gates", "agreement", "surrogate"],
+    )
+    assert report.document["subject"]["data"]["columns"] == names
+    assert {f["name"] for f in report.document["drivers"]["features"]} == set(names)
+    assert report.document["unusual"]["rows"][0]["column"] in names
+
+
+def test_too_few_reference_rows_are_a_warning(table):
+    X, _, background = table
+    report = bx.audit(Spy(), X, background=background[:4], sections=["unusual"])
+    assert "unusual" not in report.document
+    assert "Unusual rows were not looked for" in report.document["limits"]["warnings"][0]
+
+
+def test_one_probability_stands_for_two_outcomes(table):
+    X, _, background = table
+    model = bx.as_model(lambda X: scores(X)[:, 1], scale="probability", output_names=["yes"])
+    y = (scores(X)[:, 1] > 0.5).astype(int)
+    report = bx.audit(model, X, y, background=background, sections=["truth", "map"])
+    assert report.document["truth"]["correct"]["value"] == 1.0
+    assert report.document["map"]["names"] == ["yes below 0.5", "yes above 0.5"]

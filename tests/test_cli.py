@@ -144,6 +144,21 @@ def test_an_audit_writes_page_and_json_and_keeps_stdout_clean(place):
     assert "--labels label" in document["limits"]["command"] or document["limits"]["command"]
 
 
+def test_the_demo_needs_nothing_but_the_package(place):
+    code, out, err = call("audit", "--demo", "--sections", "truth", "-o", "d.html")
+    assert (code, out) == (0, "")
+    assert "Report: " in err
+    model = json.loads((place / "d.json").read_text())["subject"]["model"]
+    assert model["name"] == "breast_cancer.onnx"
+    assert len(model["sha256"]) == 64
+
+
+def test_rows_of_the_data_stand_for_a_background(place):
+    code, _, err = call("explain", *BASE[:4], "--rows", "0", "-o", "-")
+    assert code == 0
+    assert "rows of DATA stand for it" in err
+
+
 def test_the_audit_goes_to_a_pipe_as_pure_json(place):
     code, out, err = call("audit", *BASE, *QUICK, "-o", "-", "-q")
     assert code == 0

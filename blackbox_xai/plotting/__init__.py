@@ -5,8 +5,9 @@ from __future__ import annotations
 from blackbox_xai.plotting.image import image
 from blackbox_xai.plotting.local import plot_explanation
 from blackbox_xai.plotting.maps import agreement, curves, map_points
-from blackbox_xai.plotting.overview import bar, beeswarm, scatter
+from blackbox_xai.plotting.overview import bar
 from blackbox_xai.plotting.style import DARK, LIGHT, Palette
+from blackbox_xai.plotting.swarm import beeswarm, scatter
 from blackbox_xai.plotting.text import text
 from blackbox_xai.plotting.waterfall import waterfall
 

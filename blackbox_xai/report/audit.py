@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,40 +11,17 @@ from typing import Any
 from blackbox_xai import _export
 from blackbox_xai._checks import check_choice, check_int, check_positive, shown
 from blackbox_xai._inputs import n_rows
-from blackbox_xai._parallel import Progress, progress_hook
-from blackbox_xai._plain import plain as plain_document
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
-from blackbox_xai.errors import BudgetError, InputError, Interrupted, ModelError
+from blackbox_xai.errors import InputError, Interrupted
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import Masker
-from blackbox_xai.report.answers import answers, truth
-from blackbox_xai.report.case import Case, Findings, Guard, Halted, StageProgress, difference
+from blackbox_xai.report.case import Case, Guard, StageProgress
+from blackbox_xai.report.course import FORMAT, SECTIONS, Course, bars
 from blackbox_xai.report.defaults import choose_explainer, choose_masker
-from blackbox_xai.report.local import drivers, explained_rows
-from blackbox_xai.report.subject import assumptions, subject
-from blackbox_xai.report.trust import agreement, gates, trust
-from blackbox_xai.report.verdict import verdict
-from blackbox_xai.report.wholes import data_map, surrogate, unusual
 
 __all__ = ["SECTIONS", "Audit", "audit"]
 
-_FORMAT = "blackbox_xai.audit/1"
-Stage = Callable[[Case, Findings], tuple[dict[str, Any] | None, Ledger]]
-_STAGES: dict[str, Stage] = {
-    "answers": answers,
-    "truth": truth,
-    "unusual": unusual,
-    "rows": explained_rows,
-    "drivers": drivers,
-    "map": data_map,
-    "surrogate": surrogate,
-    "trust": trust,
-    "gates": gates,
-    "agreement": agreement,
-}
-SECTIONS = tuple(_STAGES)
 _MOST_ROWS = 500
 _NEEDS_ROWS = ("drivers", "trust", "gates", "agreement")
 
@@ -98,8 +73,8 @@ class Audit:
             When ``text`` is not JSON, or not an audit written by this library.
         """
         document = _export.parse_json(text)
-        if not isinstance(document, dict) or document.get("format") != _FORMAT:
-            raise InputError(f"text must be an audit of format {_FORMAT!r}.")
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise InputError(f"text must be an audit of format {FORMAT!r}.")
         missing = [key for key in ("subject", "verdict", "ledger", "limits") if key not in document]
         if missing:
             raise InputError(f"text is not a whole audit: {shown(missing[0])} is missing.")
@@ -228,7 +203,7 @@ def audit(
     why = explainer or choose_explainer(chosen, X, random_state)
     own = explainer is not None
     why, affordable = _affordable(why, guard, n_rows(X), n_explain, chosen=own)
-    show, close = _progress(progress)
+    show, close = bars(progress)
     case = Case(
         model=guard,
         inputs=X,
@@ -244,7 +219,10 @@ def audit(
         progress=show,
     )
     try:
-        return _Course(case, guard, _shortened(case, n_explain)).run(wanted)
+        return Audit(Course(case, guard, _shortened(case, n_explain)).run(wanted))
+    except Interrupted as error:
+        error.partial = [Audit(document) for document in error.partial]
+        raise
     finally:
         close()
 
@@ -296,124 +274,3 @@ def _shortened(case: Case, n_explain: int) -> list[dict[str, str]]:
         return []
     why = f"The budget pays for {case.n_explain} of {min(n_explain, case.n)} rows."
     return [{"stage": "rows", "why": why}]
-
-
-class _Bars:
-    """A bar on the terminal for each stage, one after another."""
-
-    def __init__(self) -> None:
-        self.stage = ""
-        self.close: Callable[[], None] = lambda: None
-        self.show: Progress = lambda _done, _total: None
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show how far a stage is."""
-        if stage != self.stage:
-            self.end()
-            self.stage = stage
-            self.show, self.close = progress_hook(True, stage)
-        self.show(done, total)
-
-    def end(self) -> None:
-        """Take the last bar away."""
-        self.close()
-
-
-def _progress(progress: bool | StageProgress) -> tuple[StageProgress, Callable[[], None]]:
-    if callable(progress):
-        return progress, lambda: None
-    if not progress:
-        return _silent, lambda: None
-    bars = _Bars()
-    return bars, bars.end
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    """Show nothing."""
-
-
-class _Course:
-    """Runs stages one after another and keeps what each has found."""
-
-    def __init__(self, case: Case, guard: Guard, stopped: list[dict[str, str]]) -> None:
-        self.case = case
-        self.guard = guard
-        self.found = Findings()
-        self.sections: dict[str, Any] = {}
-        self.stages: list[dict[str, Any]] = []
-        self.timing: list[dict[str, Any]] = []
-        self.stopped = stopped
-        self.total = Ledger()
-
-    def run(self, wanted: list[str]) -> Audit:
-        """Run the stages; end early when nothing more can be asked."""
-        for name in wanted:
-            self.case.progress(name, 0, 1)
-            try:
-                self._stage(name)
-            except KeyboardInterrupt as error:
-                self.stopped.append({"stage": name, "why": "Interrupted."})
-                raise self._with_partial(Interrupted("Interrupted.")) from error
-            except (BudgetError, ModelError) as error:
-                if self.found.scores is None:
-                    raise
-                self.stopped.append({"stage": name, "why": str(error)})
-                if isinstance(error, ModelError):
-                    break
-            self.case.progress(name, 1, 1)
-        return Audit(self._document())
-
-    def _with_partial(self, error: Interrupted) -> Interrupted:
-        if self.found.scores is not None:
-            error.partial = [Audit(self._document())]
-        return error
-
-    def _stage(self, name: str) -> None:
-        before, began = self.guard.spent, time.perf_counter()
-        spent = None
-        try:
-            with warnings.catch_warnings(record=True) as heard:
-                warnings.simplefilter("always")
-                self.sections[name], spent = _STAGES[name](self.case, self.found)
-            self.found.warnings += [str(warning.message) for warning in heard]
-        except Halted as halted:
-            self.sections[name] = halted.section
-            raise halted.cause from None
-        finally:
-            if spent is None:
-                spent = difference(self.guard.spent, before)
-            self.total = self.total + spent
-            self.stages.append({"stage": name, **_counts(spent)})
-            seconds = time.perf_counter() - began
-            self.timing.append({"stage": name, "seconds": seconds, "in_model": spent.seconds})
-
-    def _document(self) -> dict[str, Any]:
-        document: dict[str, Any] = {
-            "format": _FORMAT,
-            "title": str(self.case.about.get("title", "Audit of a black-box model")),
-            "subject": subject(self.case, self.found, self.guard.model),
-        }
-        document.update({name: part for name, part in self.sections.items() if part is not None})
-        document["ledger"] = {
-            "stages": self.stages,
-            "total": _counts(self.total),
-            "budget": self.guard.max_rows,
-            "max_seconds": self.guard.max_seconds,
-            "stopped": self.stopped,
-        }
-        document["limits"] = {
-            "assumptions": assumptions(self.case),
-            "warnings": list(dict.fromkeys(self.found.warnings)),
-            "command": str(self.case.about.get("command", "")),
-        }
-        document["verdict"] = verdict(document)
-        document["timing"] = {"stages": self.timing}
-        whole: dict[str, Any] = plain_document(document)
-        return whole
-
-
-def _counts(ledger: Ledger) -> dict[str, Any]:
-    """Return what a ledger counts; seconds stand under ``timing``, for they differ between runs."""
-    counts = ledger.to_dict()
-    counts.pop("seconds")
-    return counts

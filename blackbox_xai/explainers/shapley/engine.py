@@ -169,7 +169,7 @@ class Shapley(LocalExplainer):
             )
         hidden = self._known(v.n_fills, len(full))
         found: list[tuple[int, Round]] = []
-        plan = None
+        plans: list[Plan] = []
         for share in (1.0,) if self.tol is None else _SHARES:
             left = rows - sum(spent for spent, _ in found)
             plan = self._afford(v, max(round(share * rows), 0), left, hidden, rng)
@@ -179,10 +179,10 @@ class Shapley(LocalExplainer):
             seed = self.random_state + len(found)
             done = yield from run_round(v, plan, full, hidden, seed=seed, rng=rng, fit=fit)
             found.append((max(v.cost.rows - before, 1), done))
-            last = plan
+            plans.append(plan)
             if self._settled(found):
                 break
-        return _attribution(found, last, hidden, v)
+        return _attribution(found, plans[-1], hidden, v)
 
     def _afford(
         self, v: ValueFunction, rows: int, left: int, hidden: FloatArray, rng: np.random.Generator

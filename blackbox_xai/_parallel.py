@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -72,9 +73,13 @@ def pmap(
         pool = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator_unordered")
     results = pool(calls)
     try:
-        yield from results
+        for result in results:  # noqa: UP028  # "yield from" would close them out of our hands
+            yield result
     finally:
-        results.close()
+        with warnings.catch_warnings():
+            # Whoever stops early says so; joblib's word on cancelled tasks would come on top.
+            warnings.simplefilter("ignore")
+            results.close()
 
 
 def _n_jobs(n_jobs: Any) -> int:

@@ -125,6 +125,35 @@ def test_what_was_finished_before_a_failure_is_kept(masker: Any) -> None:
         np.testing.assert_allclose(kept[i].values[:, 0], xs[i] - BACKGROUND.mean(0), atol=1e-12)
 
 
+def test_an_input_that_does_not_fit_fails_alone(masker: Any) -> None:
+    xs = [X[0], X[1][:2], X[2]]
+    with pytest.raises(InputError, match="must have 4 values") as caught:
+        bx.ExactShapley().explain_many(Linear(WEIGHTS), xs, masker)
+    assert caught.value.__notes__ == ["while explaining input 1"]
+    assert [e is None for e in caught.value.partial] == [False, True, False]
+    with pytest.warns(RuntimeWarning, match="2 of 3"):
+        many = bx.ExactShapley().explain_many(Linear(WEIGHTS), xs, masker, on_error="return")
+    assert [e is None for e in many] == [False, True, False]
+
+
+def test_a_model_out_of_order_is_not_asked_for_every_input(masker: Any) -> None:
+    spy = Spy(lambda X: X[:, :0])
+    with pytest.warns(RuntimeWarning, match="0 of 20"):
+        many = bx.ExactShapley().explain_many(spy, X, masker, on_error="return")
+    assert many == [None] * 20
+    assert spy.rows <= 16
+
+
+@pytest.mark.parametrize("parallel", ["threads", "processes"])
+def test_stopping_early_is_quiet(masker: Any, parallel: Any) -> None:
+    xs = np.repeat(X, 3, axis=0)
+    xs[2] = 9.0
+    model = bx.as_model(FailsOnNine())
+    model.parallel = parallel
+    with pytest.raises(PredictError):
+        bx.ExactShapley().explain_many(model, xs, masker, n_jobs=2)
+
+
 def test_ctrl_c_keeps_finished_windows(masker: Any) -> None:
     seen = []
 

@@ -131,8 +131,10 @@ class LocalExplainer(ABC):
         progress : bool or callable
             True shows a bar on a terminal; a callable receives ``(done, total)``.
         on_error : {"raise", "return"}
-            What to do when the model fails or Ctrl-C is pressed: raise, with what was finished in
-            the error's ``partial``; or return that list, with None where nothing was finished.
+            What to do when an input cannot be explained or Ctrl-C is pressed: raise, with what
+            was finished in the error's ``partial``; or go on, warn, and return the list with None
+            where nothing was finished. When all of several inputs fail, the model is taken to be
+            out of order and is not asked further.
 
         Returns
         -------
@@ -155,23 +157,26 @@ class LocalExplainer(ABC):
             for start in range(0, n, _WINDOW)
         ]
         finished: list[Any] = [None] * n
+        failures: list[BaseException] = []
         show, close = progress_hook(progress, type(self).__name__)
+        shared = (black_box, masker, outputs, detector)
         try:
             for task, outcomes in pmap(
-                self._window,
-                (black_box, masker, outputs, detector),
-                tasks,
-                n_jobs=n_jobs,
-                backend=black_box.parallel,
+                self._window, shared, tasks, n_jobs=n_jobs, backend=black_box.parallel
             ):
-                _file(finished, tasks[task], outcomes)
+                new = _file(finished, tasks[task], outcomes)
+                failures += new
                 show(sum(e is not None for e in finished), n)
-        except (BlackboxError, KeyboardInterrupt) as error:
-            if on_error == "raise":
-                raise _with_partial(error, finished) from error
-            warnings.warn(_unfinished(finished, error), RuntimeWarning, stacklevel=2)
+                if new and (on_error == "raise" or len(new) == len(outcomes) > 1):
+                    break
+        except KeyboardInterrupt as error:
+            failures.insert(0, error)
         finally:
             close()
+        if failures and on_error == "raise":
+            raise _with_partial(failures[0], finished)
+        if failures:
+            warnings.warn(_unfinished(finished, failures[0]), RuntimeWarning, stacklevel=2)
         return Explanations(finished)
 
     def _check(self) -> None:
@@ -185,20 +190,29 @@ class LocalExplainer(ABC):
     ) -> Sequence[Explanation | BlackboxError | Interrupted]:
         """Explain a few inputs side by side; a failed one has its error in its place."""
         model, masker, outputs, detector = shared
-        runs = []
+        outcomes: dict[int, Explanation | BlackboxError | Interrupted] = {}
+        runs = {}
         for i, x in inputs:
+            try:
+                bound = masker.bind(x)
+            except InputError as error:
+                outcomes[i] = error
+                continue
             v = ValueFunction(
                 model,
-                masker.bind(x),
+                bound,
                 budget=self._max_rows(),
                 link=self._link(),
                 watch=None if detector is None else Watch(detector),
             )
-            runs.append((v, self._explained(v, masker, outputs, child_rng(self.random_state, i))))
+            rng = child_rng(self.random_state, i)
+            runs[i] = v, self._explained(v, masker, outputs, rng)
         try:
-            return drive_all(runs)
+            found: Sequence[Any] = drive_all(list(runs.values()))
         except Interrupted as error:
-            return [error if outcome is None else outcome for outcome in error.partial]
+            found = [error if outcome is None else outcome for outcome in error.partial]
+        outcomes |= zip(runs, found, strict=True)
+        return [outcomes[i] for i, _ in inputs]
 
     def _explained(
         self, v: ValueFunction, masker: Masker, outputs: Any, rng: np.random.Generator
@@ -256,18 +270,19 @@ def _output_place(output: Any, names: tuple[str, ...]) -> int:
     )
 
 
-def _file(finished: list[Any], inputs: Sequence[tuple[int, Any]], outcomes: Sequence[Any]) -> None:
-    """Put what was explained in its place; raise the first error when all is filed."""
+def _file(
+    finished: list[Any], inputs: Sequence[tuple[int, Any]], outcomes: Sequence[Any]
+) -> list[BaseException]:
+    """Put what was explained in its place; return the errors of the rest."""
     errors: list[BaseException] = []
     for (i, _), outcome in zip(inputs, outcomes, strict=True):
         if isinstance(outcome, BaseException):
             if outcome not in errors:
                 outcome.add_note(f"while explaining input {i}")
-                errors.append(outcome)
+            errors.append(outcome)
         else:
             finished[i] = outcome
-    if errors:
-        raise errors[0]
+    return errors
 
 
 def _unfinished(finished: list[Any], error: BaseException) -> str:

@@ -18,7 +18,7 @@ _EDGES = (25, 50, 75)
 N_BINS = len(_EDGES) + 2
 _MAX_SOBOL = 21201
 _BITS = 30
-_NET = 256
+_NET = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ def _bin_moments(
 def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
     """Points of the unit cube, shape ``(c, n)``: scrambled Sobol nets, shifted independently.
 
-    Every net of 256 points is spread better than random ones. They share one scramble but have
+    Every net, of up to 512 points, is spread better than random ones. They share one scramble but have
     digital shifts of their own, so that they are independent of each other and errors can be told
     from the rows; one large net would be better still by an amount that its rows cannot show.
     Beyond 21,201 columns points are random.
@@ -183,7 +183,7 @@ def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
     """
     if c > _MAX_SOBOL:
         return rng.random((c, n))
-    size = min(_NET, 1 << (n - 1).bit_length())
+    size = min(_NET, 1 << max(((n + 1) // 2).bit_length() - 1, 0))
     net = qmc.Sobol(c, scramble=True, bits=_BITS, rng=rng).random(size).T
     digits = np.ascontiguousarray(net * 2.0**_BITS).astype(np.uint32)
     shifts = rng.integers(1 << _BITS, size=(c, -(-n // size)), dtype=np.uint32)

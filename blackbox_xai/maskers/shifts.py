@@ -85,15 +85,17 @@ class ShiftedImage(Bound):
 
     @property
     def unit(self) -> FloatArray:
-        """A tenth of the range of the image."""
+        """A two-hundredth of the range of the image."""
         pixels = self.image.image
         reach = float(pixels.max()) - float(pixels.min())
-        return np.full(len(self.feature_names), 0.1 * (reach or max(abs(float(pixels.max())), 1.0)))
+        return np.full(
+            len(self.feature_names), 0.005 * (reach or max(abs(float(pixels.max())), 1.0))
+        )
 
     @property
     def noise_unit(self) -> FloatArray:
         """Range of the image."""
-        return 10 * self.unit
+        return 200 * self.unit
 
     @property
     def grain(self) -> FloatArray:

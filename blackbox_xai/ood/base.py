@@ -89,13 +89,13 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
     def _final(self, combined: FloatArray) -> FloatArray:
         """Return p-values of combined scores.
 
-        Cross-conformal p-values have no exact guarantee: half a standard error is added, which
+        Cross-conformal p-values have no exact guarantee: a quarter of a standard error is added, which
         matters where reference rows are few.
         """
         n = len(self.combined_)
         p = (1.0 + at_least(self.combined_, combined)) / (n + 1.0)
         if self.calibration == "cross":
-            p = np.minimum(p + 0.5 * np.sqrt(p * (1.0 - p) / n), 1.0)
+            p = np.minimum(p + 0.25 * np.sqrt(p * (1.0 - p) / n), 1.0)
         return p
 
     def _threshold(self, alpha: float) -> float:
@@ -109,11 +109,12 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         features = self.reader_.read(X)
         counts = np.zeros((len(features), len(self._member_names())))
         beyond = np.zeros_like(counts)
+        pooled = np.concatenate(self.calibration_scores_)
         for members, known in zip(self.members_, self.calibration_scores_, strict=True):
             scores = self._score_members(members, features)
             for m in range(known.shape[1]):
                 counts[:, m] += at_least(known[:, m], scores[:, m])
-                beyond[:, m] += _beyond(known[:, m], scores[:, m]) / len(self.members_)
+                beyond[:, m] += _beyond(pooled[:, m], scores[:, m]) / len(self.members_)
         p_values = (1.0 + counts) / (self.n_calibration_ + 1.0)
         ranked = np.where(counts == 0, p_values / (1.0 + beyond), p_values)
         return p_values, harmonic(ranked)
@@ -189,8 +190,16 @@ def _held_out(n: int, calibration: str, rng: np.random.Generator) -> list[IntArr
 
 
 def _own_ranks(scores: FloatArray) -> FloatArray:
-    """Return p-values of the calibration rows, each ranked among all of them."""
-    return np.stack([self_ranks(column) for column in scores.T], axis=1)
+    """Return p-values of the calibration rows, each ranked among the others and itself.
+
+    The highest gets the bonus that a new row so far above the others would get: without it new
+    rows would win every tie at the top, and be flagged too often.
+    """
+    found = np.stack([self_ranks(column) for column in scores.T], axis=1)
+    for m, column in enumerate(scores.T):
+        top = int(column.argmax())
+        found[top, m] /= 1.0 + _beyond(np.delete(column, top), column[top : top + 1])[0]
+    return found
 
 
 def _beyond(known: FloatArray, scores: FloatArray) -> FloatArray:

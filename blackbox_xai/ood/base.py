@@ -89,13 +89,13 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
     def _final(self, combined: FloatArray) -> FloatArray:
         """Return p-values of combined scores.
 
-        Cross-conformal p-values have no exact guarantee: a quarter of a standard error is added, which
+        Cross-conformal p-values have no exact guarantee: 0.4 standard errors are added, which
         matters where reference rows are few.
         """
         n = len(self.combined_)
         p = (1.0 + at_least(self.combined_, combined)) / (n + 1.0)
         if self.calibration == "cross":
-            p = np.minimum(p + 0.25 * np.sqrt(p * (1.0 - p) / n), 1.0)
+            p = np.minimum(p + 0.4 * np.sqrt(p * (1.0 - p) / n), 1.0)
         return p
 
     def _threshold(self, alpha: float) -> float:

@@ -63,8 +63,10 @@ def running(name, folder, *, kind="probabilities"):
     origin = f"http://127.0.0.1:{ports[0]}"
     try:
         wait_until(origin + ready, process, folder / f"{name}.log")
-        held = np.load(model / "truth.npz")
-        yield Served(origin, model, held["X"], held["p"], [str(n) for n in held["names"]])
+        with np.load(model / "truth.npz") as held:
+            names = [str(name) for name in held["names"]]
+            served = Served(origin, model, held["X"], held["p"], names)
+        yield served
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

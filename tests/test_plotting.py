@@ -264,6 +264,15 @@ def test_an_image_is_drawn_beside_its_overlay():
     assert_inside(ax)
 
 
+def test_a_pixel_map_is_drawn_instead_of_segments():
+    heatmap = np.linspace(-1, 3, 16).reshape(4, 4, 1)
+    why = explanation(np.ones((1, 1)), ImageLayout(np.zeros((4, 4), dtype=int), np.zeros((4, 4))))
+    object.__setattr__(why, "heatmap", heatmap)
+    _, right, _ = plotting.plot_explanation(why).child_axes
+    np.testing.assert_allclose(right.images[1].get_array(), heatmap[..., 0])
+    assert right.images[1].get_clim() == (-3.0, 3.0)
+
+
 def test_images_of_any_kind_become_bytes():
     grey = np.array([[0, 255]], dtype=np.uint8)
     assert to_rgb(grey).shape == (1, 2, 3)

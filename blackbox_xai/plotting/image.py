@@ -86,6 +86,7 @@ def image(
     labels: IntArray,
     pixels: NDArray[Any],
     *,
+    heatmap: FloatArray | None = None,
     unit: str = "output",
     ax: Axes | None = None,
     palette: Palette | None = None,
@@ -101,6 +102,8 @@ def image(
         Segment of each pixel, -1 for none.
     pixels : ndarray
         The image, ``(h, w)``, ``(h, w, c)`` or ``(c, h, w)``.
+    heatmap : ndarray of shape (h, w), optional
+        Attributions pixel by pixel, drawn instead of the segments.
     unit : str
         Unit of the colour bar.
     ax, palette, title
@@ -131,7 +134,12 @@ def image(
     ax.set_axis_off()
     left, right = ax.inset_axes((0, 0, 0.44, 1)), ax.inset_axes((0.46, 0, 0.44, 1))
     left.imshow(to_rgb(pixels), interpolation="nearest")
-    _draw_overlay(ax, right, values, labels, to_rgb(pixels), unit, palette)
+    painted = np.append(np.nan_to_num(values), 0.0)[labels] if heatmap is None else heatmap
+    _draw_overlay(ax, right, np.nan_to_num(painted), to_rgb(pixels), unit, palette)
+    if heatmap is None:
+        edges = np.zeros((*labels.shape, 4))
+        edges[segment_edges(labels)] = (0.1, 0.1, 0.1, 0.35)
+        right.imshow(edges, interpolation="nearest")
     for axes in (left, right):
         axes.set(xticks=[], yticks=[], anchor="N")
     if title is not None:
@@ -142,15 +150,12 @@ def image(
 def _draw_overlay(
     ax: Axes,
     right: Axes,
-    values: FloatArray,
-    labels: IntArray,
+    painted: FloatArray,
     rgb: NDArray[np.uint8],
     unit: str,
     palette: Palette,
 ) -> None:
-    limit = symmetric_limit(values)
-    padded = np.append(np.nan_to_num(values), 0.0)
-    painted = padded[labels]
+    limit = symmetric_limit(painted)
     grey = rgb.mean(axis=2)
     right.imshow(grey, cmap="gray", vmin=-120, vmax=300, interpolation="nearest")
     colours = diverging(palette)
@@ -162,9 +167,6 @@ def _draw_overlay(
         alpha=overlay_alpha(painted, limit),
         interpolation="nearest",
     )
-    edges = np.zeros((*labels.shape, 4))
-    edges[segment_edges(labels)] = (0.1, 0.1, 0.1, 0.35)
-    right.imshow(edges, interpolation="nearest")
     figure = ax.get_figure(root=True)
     if figure is None:
         raise InputError("ax must belong to a figure.")

@@ -158,6 +158,7 @@ def plot_explanation(
     picture = _Picture(
         values=explanation.values[:, column],
         std_err=None if errors is None else errors[:, column],
+        heatmap=_heatmap(explanation, column),
         names=explanation.feature_names,
         base=float(explanation.base[column]),
         score=float(explanation.scores[column]),
@@ -176,6 +177,7 @@ class _Picture:
 
     values: FloatArray
     std_err: FloatArray | None
+    heatmap: FloatArray | None
     names: tuple[str, ...]
     base: float
     score: float
@@ -184,6 +186,12 @@ class _Picture:
     max_display: int
     palette: Palette | None
     title: str
+
+
+def _heatmap(explanation: Explained, output: int) -> FloatArray | None:
+    """Return the pixel map of one output, where the method gives one."""
+    heatmap: FloatArray | None = getattr(explanation, "heatmap", None)
+    return None if heatmap is None else heatmap[..., output]
 
 
 @singledispatch
@@ -228,6 +236,7 @@ def _draw_image(layout: ImageLayout, picture: _Picture) -> Axes:
         picture.values,
         layout.labels,
         layout.image,
+        heatmap=picture.heatmap,
         unit=picture.unit,
         ax=picture.ax,
         palette=picture.palette,

@@ -51,7 +51,14 @@ def photo_picture(rgb: NDArray[np.uint8], longest: int = 256) -> str:
     return _uri(picture, lossless=small, quality=78)
 
 
-def overlay_picture(values: FloatArray, labels: IntArray, limit: float, longest: int = 256) -> str:
+def overlay_picture(
+    values: FloatArray,
+    labels: IntArray,
+    limit: float,
+    longest: int = 256,
+    *,
+    heatmap: FloatArray | None = None,
+) -> str:
     """Return segments coloured by their attributions, clear where nothing matters, as WebP.
 
     Parameters
@@ -64,18 +71,22 @@ def overlay_picture(values: FloatArray, labels: IntArray, limit: float, longest:
         Size of the attribution that is drawn in full colour.
     longest : int
         Pixels on the longest side.
+    heatmap : ndarray of shape (h, w), optional
+        Attributions pixel by pixel, drawn instead of the segments.
     """
     from PIL import Image
 
     rows, columns = shrunk(labels.shape, longest)
     small = labels[np.ix_(rows, columns)]
-    painted = np.append(np.nan_to_num(values), 0.0)[small]
+    segments = np.append(np.nan_to_num(values), 0.0)[small]
+    painted = segments if heatmap is None else np.nan_to_num(heatmap[np.ix_(rows, columns)])
     picture = np.empty((*small.shape, 4), dtype=np.uint8)
     picture[..., :3] = np.where(
         (painted < 0)[..., None], _bytes(LIGHT.lowers), _bytes(LIGHT.raises)
     )
     picture[..., 3] = np.rint(overlay_alpha(painted, limit) * 255)
-    picture[segment_edges(small)] = (30, 30, 30, 110)
+    if heatmap is None:
+        picture[segment_edges(small)] = (30, 30, 30, 110)
     return _uri(Image.fromarray(picture), lossless=True, quality=100)
 
 

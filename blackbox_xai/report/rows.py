@@ -80,7 +80,7 @@ def row_record(explanation: Explanation, output: int, max_features: int = 12) ->
         "model_rows": int(explanation.cost.rows),
         "features": features,
         "rest": rest,
-        **_details(explanation.layout, values),
+        **_details(explanation.layout, values, _heatmap(explanation, output)),
     }
 
 
@@ -91,6 +91,10 @@ def _effect(phi: float, std_err: float | None) -> dict[str, float | None]:
         return {"phi": phi, "se": None, "low": None, "high": None}
     low, high = interval(phi, std_err)
     return {"phi": phi, "se": std_err, "low": low, "high": high}
+
+
+def _heatmap(explanation: Explanation, output: int) -> FloatArray | None:
+    return None if explanation.heatmap is None else explanation.heatmap[..., output]
 
 
 @singledispatch
@@ -107,13 +111,13 @@ def _table_cells(layout: TabularLayout, d: int) -> list[str | None]:
 
 
 @singledispatch
-def _details(_layout: Any, _values: FloatArray) -> dict[str, Any]:
+def _details(_layout: Any, _values: FloatArray, _map: FloatArray | None) -> dict[str, Any]:
     """Add what only this kind of input has."""
     return {}
 
 
 @_details.register(TextLayout)
-def _tokens(layout: TextLayout, values: FloatArray) -> dict[str, Any]:
+def _tokens(layout: TextLayout, values: FloatArray, _map: FloatArray | None) -> dict[str, Any]:
     """Keep the text, and how strongly each piece is underlined: -4 to 4, 0 for not at all."""
     limit = symmetric_limit(values)
     pieces = []
@@ -138,12 +142,14 @@ def _merged(pieces: list[list[Any]]) -> list[list[Any]]:
 
 
 @_details.register(ImageLayout)
-def _pictures(layout: ImageLayout, values: FloatArray) -> dict[str, Any]:
-    limit = symmetric_limit(values)
+def _pictures(
+    layout: ImageLayout, values: FloatArray, heatmap: FloatArray | None
+) -> dict[str, Any]:
+    limit = symmetric_limit(values if heatmap is None else heatmap)
     return {
         "image": {
             "input": photo_picture(to_rgb(layout.image)),
-            "overlay": overlay_picture(values, layout.labels, limit),
+            "overlay": overlay_picture(values, layout.labels, limit, heatmap=heatmap),
             "limit": limit,
             "width": int(layout.labels.shape[1]),
             "height": int(layout.labels.shape[0]),

@@ -66,8 +66,7 @@ class BinLaws:
         ndtri(quantile, out=quantile)
         quantile *= self.spread.ravel().take(at)
         quantile += self.centre.ravel().take(at)
-        middle = (ends - self.shares / 2).ravel().take(at)
-        return BinnedRows(quantile, bins, points - middle)
+        return BinnedRows(quantile, bins)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +78,10 @@ class BinnedRows:
     values : ndarray of shape (c, n)
     bins : ndarray of shape (c, n)
         Bin of each value.
-    trend : ndarray of shape (c, n)
-        Place of each value within its bin, with mean 0 in every bin.
     """
 
     values: FloatArray
     bins: LevelArray
-    trend: FloatArray
 
 
 def quartile_laws(
@@ -172,9 +168,9 @@ def _bin_moments(
 def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
     """Points of the unit cube, shape ``(c, n)``: scrambled Sobol nets, shifted independently.
 
-    Every net, of up to 512 points, is spread better than random ones. They share one scramble but have
-    digital shifts of their own, so that they are independent of each other and errors can be told
-    from the rows; one large net would be better still by an amount that its rows cannot show.
+    Every net, of up to 512 points, is spread better than random ones. They share one scramble but
+    have digital shifts of their own, so that they are independent of each other and errors can be
+    told from the rows; one large net would be better still by an amount that its rows cannot show.
     Beyond 21,201 columns points are random.
 
     References

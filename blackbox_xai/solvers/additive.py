@@ -36,7 +36,6 @@ def fit_contrasts(
     shares: FloatArray,
     own: BoolArray,
     scores: FloatArray,
-    covariates: FloatArray | None = None,
 ) -> ContrastFit:
     """Contrast ``E[f | own level] - E[f | other levels]`` of each feature.
 
@@ -53,8 +52,6 @@ def fit_contrasts(
     own : ndarray of shape (d, b)
         Which levels count as the feature's own.
     scores : ndarray of shape (m, k)
-    covariates : ndarray of shape (q, m), optional
-        What else may move the scores; each has mean 0 at every level of every feature.
 
     Returns
     -------
@@ -70,34 +67,35 @@ def fit_contrasts(
     >>> fit_contrasts(levels, shares, own, scores[:, None]).effects.round().ravel()
     array([3., 1.])
     """
-    columns, feature, level = _dummies(levels, shares)
+    design, feature, level = _dummies(levels, shares)
     contrast, chances = _contrasts(shares, own, feature, level), shares[feature, level]
-    if covariates is not None:
-        columns = np.concatenate([columns, covariates])
-        contrast = np.pad(contrast, ((0, 0), (0, len(covariates))))
-        chances = np.pad(chances, (0, len(covariates)))
-    design = columns.T
-    m, p = design.shape
-    mean, y_mean = design.mean(axis=0), scores.mean(axis=0)
-    gram = design.T @ design - m * np.outer(mean, mean)
-    cross = design.T @ scores - m * np.outer(mean, y_mean)
+    p, m = design.shape
+    y_mean = scores.mean(axis=0)
+    centred = scores - y_mean
+    mean = design.mean(axis=1, dtype=np.float64)
+    # Indicators in single precision: their products are counts, and exact.
+    gram = (design @ design.T).astype(np.float64) - m * np.outer(mean, mean)
+    cross = (design @ centred.astype(np.float32)).astype(np.float64)
     factor = cho_factor(gram + _RIDGE * np.eye(p))
     slopes = cho_solve(factor, cross)
-    residuals = scores - y_mean - (design @ slopes - mean @ slopes)
-    weights = cho_solve(factor, contrast.T)
-    pulls = design @ weights - mean @ weights
+    both = np.concatenate([slopes, cho_solve(factor, contrast.T)], axis=1)
+    fitted = both.T.astype(np.float32) @ design - (mean @ both)[:, None].astype(np.float32)
+    k = scores.shape[1]
+    residuals = centred - fitted[:k].T
     spare = m / max(m - p - 1, 1)
-    std_err = np.sqrt(spare * (pulls**2).T @ residuals**2)
+    variance = np.square(fitted[k:]) @ np.square(residuals).astype(np.float32)
+    std_err = np.sqrt(spare * variance.astype(np.float64))
     return ContrastFit(contrast @ slopes, std_err, y_mean + (chances - mean) @ slopes)
 
 
-def _dummies(levels: NDArray[np.int8], shares: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
+def _dummies(
+    levels: NDArray[np.int8], shares: FloatArray
+) -> tuple[NDArray[np.float32], IntArray, IntArray]:
     """Return indicators ``(p, m)`` of all levels but each feature's first, and what they show."""
     possible = shares > 0
     possible[np.arange(len(shares)), np.argmax(possible, axis=1)] = False
     feature, level = np.nonzero(possible)
-    design = np.empty((len(feature), levels.shape[1]))
-    np.equal(levels[feature], level[:, None], out=design, casting="unsafe")
+    design = (levels[feature] == level.astype(np.int8)[:, None]).astype(np.float32)
     return design, feature, level
 
 

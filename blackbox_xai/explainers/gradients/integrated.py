@@ -156,7 +156,8 @@ def _along(v: ValueFunction, view: MaskedInput, shares: FloatArray) -> Steps[Flo
     shown = np.broadcast_to(shares, (len(shares), v.n_features))
     fills = np.tile(np.arange(r), len(shown))
     scores = yield Query(np.repeat(shown, r, axis=0), fills, view)
-    return np.einsum("mrk,r->mk", scores.reshape(len(shown), r, -1), v.masked.fill_weights)
+    means = np.einsum("mrk,r->mk", scores.reshape(len(shown), r, -1), v.masked.fill_weights)
+    return np.asarray(means, dtype=np.float64)
 
 
 def _cuts(profile: FloatArray, n: int) -> list[int]:

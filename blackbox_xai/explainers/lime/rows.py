@@ -54,13 +54,13 @@ def draw_bins(
     n, c = n_samples - 1, len(row.feature_names)
     penalty = float(np.exp(-1 / (2 * kernel_width**2)))
     law = _RowLaw(row, penalty)
-    cells, levels, same, trend = law.draw(sobol_points(c, n, rng))
+    cells, levels, same = law.draw(sobol_points(c, n, rng))
     scores = yield Query(cells.T, view=row)
     shares, own = law.shares, law.own
     if int((shares > 0).sum()) * _ROWS_PER_LEVEL > n:
         shares, own = np.stack([law.same, 1 - law.same], axis=1), np.array([[True, False]] * c)
-        levels, trend = (~same).astype(np.int8), None
-    fit = fit_contrasts(levels, shares, own, scores, trend)
+        levels = (~same).astype(np.int8)
+    fit = fit_contrasts(levels, shares, own, scores)
     z = same.T.astype(np.float64)
     mean_weight = float(np.prod(law.kernel_mean))
     return Surrogate(
@@ -187,30 +187,24 @@ class _RowLaw:
         squares = self._mass + (1 - self._mass) * self.penalty**2
         return float(np.prod(self.kernel_mean**2 / squares))
 
-    def draw(
-        self, points: FloatArray
-    ) -> tuple[FloatArray, LevelArray, BoolArray, FloatArray | None]:
-        """Turn points ``(c, n)`` of the unit cube into rows.
-
-        Returns cells, levels, "as in x", each ``(c, n)``, and the places of numbers within bins.
-        """
+    def draw(self, points: FloatArray) -> tuple[FloatArray, LevelArray, BoolArray]:
+        """Return cells, levels and "as in x", each ``(c, n)``, for points of the unit cube."""
         if self.numeric.all():
             drawn = self.bins.draw(points)
-            return drawn.values, drawn.bins, drawn.bins == self.bins.own[:, None], drawn.trend
+            return drawn.values, drawn.bins, drawn.bins == self.bins.own[:, None]
         cells = np.empty(points.shape)
         levels = np.zeros(points.shape, dtype=np.int8)
         same = np.empty(points.shape, dtype=bool)
-        trend = None
         if self.numeric.any():
             drawn = self.bins.draw(points[self.numeric])
-            cells[self.numeric], trend = drawn.values, drawn.trend
+            cells[self.numeric] = drawn.values
             levels[self.numeric] = drawn.bins
             same[self.numeric] = drawn.bins == self.bins.own[:, None]
         for share, j in zip(self._same_category, np.flatnonzero(~self.numeric), strict=True):
             cells[j] = _category(self.row, int(j), points[j], float(share))
             same[j] = cells[j] < 0
             levels[j] = np.where(same[j], 0, 1)
-        return cells, levels, same, trend
+        return cells, levels, same
 
 
 def _category(row: DrawnRow, j: int, points: FloatArray, same: float) -> FloatArray:

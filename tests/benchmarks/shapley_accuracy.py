@@ -286,8 +286,8 @@ def main():
     parser.add_argument("--apart", action="store_true", help="the problems set apart")
     parser.add_argument("--multiples", type=int, nargs="*", default=[5, 10, 20, 40])
     parser.add_argument("--instances", type=int, default=4)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--limit", type=float, default=6.0, help="seconds for one cell")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=3.0, help="seconds for one cell")
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
     args = parser.parse_args()
     names = args.problems or [make.__name__ for make in (APART if args.apart else KNOWN)]

@@ -386,9 +386,12 @@ def load(path):
 
 if __name__ == "__main__":
     import sys
+    import tempfile
 
     import shapley_problems  # the stored classes must not be those of __main__
 
-    for made in shapley_problems.build(sys.argv[1], sys.argv[2:]):
+    folder = Path(tempfile.gettempdir()) / "bench-shapley"
+    folder.mkdir(exist_ok=True)
+    for made in shapley_problems.build(folder, sys.argv[1:]):
         problem = load(made)
-        print(made.stem, problem.xs.shape, problem.background.shape)
+        print(f"{made.stem:14} features {problem.xs.shape[1]:4}  rows {len(problem.background):3}")

@@ -167,3 +167,24 @@ def test_interactions_of_a_unanimity_game():
     truth[:3, :3] = 1 / 2  # 1 / (3 - 2 + 1)
     np.fill_diagonal(truth, 0)
     np.testing.assert_allclose(found, truth, atol=1e-12)
+
+
+def test_kriging_reads_off_a_game_of_its_own_kind_exactly():
+    rng = np.random.default_rng(0)
+    design = paired_coalitions(7, 30, rng)
+    theta, everywhere = rng.random(7) / 2 + 0.1, signs_of(all_subsets(7))
+
+    def kernel(points):
+        return np.sinh((everywhere * theta) @ points.T)
+
+    points, top = signs_of(design.half), np.ones((1, 7))
+    reach = np.sinh(points @ theta) / np.sinh(theta.sum())
+    contrasts = points - points.mean(axis=1, keepdims=True)
+    weights = rng.normal(size=30)
+    weights -= contrasts @ np.linalg.pinv(contrasts) @ weights  # the flat prior takes that part
+    game = (kernel(points) - kernel(top) * reach) @ weights + everywhere @ rng.normal(size=7)
+    code = design.half @ (1 << np.arange(7))
+    odd = (game[code] - game[127 - code])[:, None] / 2
+    each = (game[-1] - game[0]) / 7
+    beyond = odd_map(design, theta, 1e-11).apply(odd - points.sum(axis=1)[:, None] * each / 2)
+    np.testing.assert_allclose(beyond + each, exact_values(game[:, None]), rtol=1e-4)

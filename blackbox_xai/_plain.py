@@ -22,9 +22,9 @@ def plain(value: Any) -> Any:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> plain({"width": np.float64(0.5), "link": np.log, "worst": float("nan")})
-    {'width': 0.5, 'link': 'numpy.log', 'worst': None}
+    >>> import math
+    >>> plain({"width": np.float64(0.5), "link": math.log, "worst": float("nan")})
+    {'width': 0.5, 'link': 'math.log', 'worst': None}
     """
     if isinstance(value, np.generic):
         value = value.item()

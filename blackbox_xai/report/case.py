@@ -157,6 +157,7 @@ class Guard(Adapter):
         self.max_seconds = max_seconds
         limited = max_rows is not None or max_seconds is not None
         self.parallel = "threads" if limited else model.parallel
+        self.side_by_side = model.side_by_side
         self._spent = Ledger()
         self._promised = 0
         self._began = time.monotonic()

@@ -69,6 +69,9 @@ class Adapter(ABC):
     """
 
     parallel: Parallel = "threads"
+    # Inputs explained side by side, so that their coalitions share batches: a property of the
+    # kind of model, never of n_jobs, so that the batches and the last bits do not depend on it.
+    side_by_side: int = 8
     deterministic: bool | None = None
 
     def __init__(

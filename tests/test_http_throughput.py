@@ -26,10 +26,10 @@ def test_explaining_many_inputs_keeps_the_server_busy():
         model = HttpModel(server.url, scale="probability", batch_size=16, limits=limits)
         model.predict(X[:256])
         before, began = server.requests, time.monotonic()
-        bx.ExactShapley().explain_many(model, X[:200], masker, n_jobs=4)
+        bx.ExactShapley().explain_many(model, X[:200], masker)
         seconds, requests = time.monotonic() - began, server.requests - before
     # The server shares this process, so the bound is loose; a benchmark measures the real one.
-    assert requests / seconds >= 0.7 * 16 / PAUSE
+    assert requests / seconds >= 0.75 * 16 / PAUSE
 
 
 def test_a_bomb_costs_no_memory():

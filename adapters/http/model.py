@@ -95,6 +95,8 @@ class HttpModel(Adapter):
     HttpModel('http://localhost:8080/v2/models/credit')
     """
 
+    side_by_side = 64  # many requests in flight, few moments in which all wait for the last
+
     def __init__(
         self,
         url: str,

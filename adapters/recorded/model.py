@@ -83,6 +83,7 @@ class RecordedModel(Adapter):
             )
         super().__init__(output_names=model.output_names, scale=model.scale)
         self.parallel = model.parallel
+        self.side_by_side = model.side_by_side
         self.deterministic = model.deterministic
         self._model = model
         self._fingerprint = fingerprint or model.fingerprint()

@@ -16,16 +16,13 @@ from blackbox_xai._parallel import Progress, child_rng, pmap, progress_hook
 from blackbox_xai._plain import plain
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
-from blackbox_xai.errors import BlackboxError, InputError, Interrupted
+from blackbox_xai.errors import BlackboxError, BudgetError, InputError, Interrupted
 from blackbox_xai.protocols import FloatArray, IntArray, Masker
 from blackbox_xai.results import Attribution, Explanation, Explanations
 from blackbox_xai.values import Detector, Link, Query, Steps, ValueFunction, Watch, drive_all
 
 __all__ = ["LocalExplainer"]
 
-# Inputs explained side by side. A constant, so that the batches the model sees, and with them
-# the last bits of its scores, do not depend on n_jobs.
-_WINDOW = 8
 _TOP_OUTPUTS = 5
 _ALL_OUTPUTS = 20
 
@@ -152,9 +149,10 @@ class LocalExplainer(ABC):
         check_choice("on_error", on_error, ("raise", "return"))
         n = n_rows(xs)
         black_box = as_model(model)
+        window = black_box.side_by_side
         tasks = [
-            [(i, row(xs, i)) for i in range(start, min(start + _WINDOW, n))]
-            for start in range(0, n, _WINDOW)
+            [(i, row(xs, i)) for i in range(start, min(start + window, n))]
+            for start in range(0, n, window)
         ]
         finished: list[Any] = [None] * n
         failures: list[BaseException] = []
@@ -169,7 +167,7 @@ class LocalExplainer(ABC):
                 show(sum(e is not None for e in finished), n)
                 if new and (on_error == "raise" or len(new) == len(outcomes) > 1):
                     break
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, BudgetError) as error:  # a model may have a budget of its own
             failures.insert(0, error)
         finally:
             close()

@@ -74,7 +74,7 @@ def test_fewer_inputs_are_unlike_the_data() -> None:
             lambda X: X.sum(1), np.array([1.5, 1.5, 0.0]), chosen, detector=detector
         )
         shares.append(why.diagnostics["unlike"]["share"])
-    assert shares[1] < 0.5 * shares[0]
+    assert shares[1] < 0.7 * shares[0]
 
 
 def test_frames_categories_groups_and_missing_values() -> None:

@@ -34,9 +34,9 @@ class SuperpixelGP(LocalExplainer):
     Neighbouring superpixels are taken to have similar effects for each pixel; how similar, how
     strong and how noisy is read off the scores themselves (marginal likelihood). With
     ``adaptive``, the later masks keep, or hide, what an image drawn from the posterior ranks
-    highest, so that queries go where the ranking is still open. Give the masker fine
-    superpixels, such as ``ImageMasker(Slic(n_segments=260))``: the prior shares strength between
-    them, so many of them do not ask for many queries.
+    highest, so that queries go where the ranking is still open. One grey fill suits it best;
+    segments that follow objects, such as ``ImageMasker(Quickshift(), fill=127.0)``, when there are
+    fewer than two hundred rows to spend, and equal superpixels, ``Slic()``, above.
 
     Parameters
     ----------

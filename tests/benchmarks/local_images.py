@@ -118,11 +118,15 @@ def ours():
 
     coarse = bx.ImageMasker(fill=127.0)
     fine = bx.ImageMasker(bx.Slic(n_segments=260), fill=127.0)
+    objects = bx.ImageMasker(bx.Quickshift(), fill=127.0)
     stride = {120: 24, 500: 9, 1000: 6}
     return {
         "SuperpixelGP": run(lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), coarse),
         "SuperpixelGP, 260 segments": run(
             lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), fine
+        ),
+        "SuperpixelGP, quickshift": run(
+            lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), objects
         ),
         "KernelShap": run(lambda n, s: bx.KernelShap(budget=n, random_state=s), coarse),
         "Lime": run(lambda n, s: bx.Lime(n_samples=n, random_state=s), coarse),

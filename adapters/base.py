@@ -242,6 +242,18 @@ class Adapter(ABC):
             return self.batch_size
         return min(max(_BATCH_BYTES // max(row_bytes, 1), 1), _BATCH_ROWS)
 
+    def calls_for(self, inputs: Any) -> int:
+        """Return how many calls of the model ``inputs`` would take."""
+        return -(-n_rows(inputs) // self.rows_per_batch(row_bytes(inputs)))
+
+    def price(self, rows: int, requests: int) -> float:  # noqa: ARG002  # nothing is charged here
+        """Return what so many rows in so many requests would cost, in the user's currency."""
+        return 0.0
+
+    def seconds_for(self, requests: int, latency: float) -> float:
+        """Return how long so many requests of ``latency`` seconds each would take."""
+        return requests * latency
+
     def name_outputs(self, k: int) -> tuple[str, ...]:
         """Return ``k`` names: those given, or made up."""
         if self.output_names is not None:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from blackbox_xai.explainers.gradients import SmoothGrad as SmoothGrad
     from blackbox_xai.explainers.lime import Lime as Lime
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
+    from blackbox_xai.explainers.planning import Plan as Plan
     from blackbox_xai.explainers.rise import Rise as Rise
     from blackbox_xai.explainers.shapley.classic import ExactShapley as ExactShapley
     from blackbox_xai.explainers.shapley.classic import KernelShap as KernelShap
@@ -167,6 +168,7 @@ _HOME = {
     "PCAProjection": "blackbox_xai.projection",
     "PermutationShapley": "blackbox_xai.explainers.shapley.classic",
     "pixel_faithfulness": "blackbox_xai.evaluation.pixels",
+    "Plan": "blackbox_xai.explainers.planning",
     "PredictError": "blackbox_xai.errors",
     "protodash": "blackbox_xai.exemplars",
     "Prototypes": "blackbox_xai.exemplars.prototypes",

@@ -209,6 +209,14 @@ class HttpModel(Adapter):
         self._learn(client, rows)
         return run.ledger + before
 
+    def price(self, rows: int, requests: int) -> float:
+        """Return what so many rows in so many requests would cost at the budget's prices."""
+        return self._meter.budget.price(requests, rows)
+
+    def seconds_for(self, requests: int, latency: float) -> float:
+        """Return how long so many requests would take with as many in flight as allowed."""
+        return -(-requests // self.limits.max_parallel) * latency
+
     def rows_per_batch(self, row_bytes: int) -> int:  # noqa: ARG002  # bytes count once encoded
         """Return the largest batch that is sent, in rows."""
         return self.batch_size or BATCH_ROWS

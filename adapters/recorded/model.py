@@ -113,6 +113,14 @@ class RecordedModel(Adapter):
         """Return how many rows go to the model in one call."""
         return self._model.rows_per_batch(row_bytes)
 
+    def price(self, rows: int, requests: int) -> float:
+        """Return what the model would charge, if none of the rows is known."""
+        return self._model.price(rows, requests)
+
+    def seconds_for(self, requests: int, latency: float) -> float:
+        """Return how long the model would take, if none of the rows is known."""
+        return self._model.seconds_for(requests, latency)
+
     def close(self) -> None:
         """Close the log; it is opened again when it is needed."""
         if self._log is not None:

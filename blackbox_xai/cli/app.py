@@ -176,11 +176,14 @@ def render(**given: Any) -> int:
 
 @cli.command()
 @click.argument("model")
-@click.argument("data")
+@click.argument("data", required=False)
 @model_options
 @output_options
 def probe(**given: Any) -> int:
-    """Ask the model about one row of DATA, twice: outputs, unit, latency, same answer."""
+    """Say what is known of a model: protocol, names, shapes and limits of a server.
+
+    With DATA, ask the model about its first row, twice: outputs, unit, latency, same answer.
+    """
     from blackbox_xai.cli.wholes import run_probe
 
     return run_probe(**given)

@@ -60,7 +60,7 @@ def run_explain(**given: Any) -> int:
     kind = chosen_format(given["out"], given["format_"], _FORMATS)
     task = _task(given)
     if given["dry_run"]:
-        return _plan(task.explainer, len(task.rows))
+        return _plan(given, task)
     show = reporter(given["progress"], quiet=given["quiet"])
     code = 0
     try:
@@ -89,7 +89,7 @@ def run_check(**given: Any) -> int:
     kind = chosen_format(given["out"], given["format_"], ("table", "json", "csv"))
     task = _task(given)
     if given["dry_run"]:
-        return _plan(task.explainer, 7 * len(task.rows))
+        return _plan(given, task, 7)
     checks = check(
         task.explainer, _guard(given, task), task.inputs, task.masker, n_inputs=len(task.rows)
     )
@@ -124,10 +124,12 @@ def _explainer(given: dict[str, Any], masker: Any, inputs: Any) -> Any:
     return makers[given["method"]](random_state=given["seed"])
 
 
-def _plan(explainer: Any, n: int) -> int:
-    each = getattr(explainer, "budget", None)
-    most = "as many rows as it takes" if each is None else f"at most {each:,} model rows each"
-    click.echo(f"{type(explainer).__name__}: {n:,} inputs, {most}. Nothing was sent.", err=True)
+def _plan(given: dict[str, Any], task: Any, times: int = 1) -> int:
+    """Say what would be asked at most."""
+    model = the_model(given, task.names)
+    plan = task.explainer.plan(model, task.inputs, task.masker)
+    often = f" {times} times over:" if times > 1 else ""
+    click.echo(f"{type(task.explainer).__name__}:{often} {plan}", err=True)
     return 0
 
 

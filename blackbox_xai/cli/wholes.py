@@ -113,6 +113,8 @@ def run_probe(**given: Any) -> int:
     from blackbox_xai.report.local import take
 
     kind = chosen_format(given["out"], given["format_"], ("table", "json"))
+    if given["data"] is None:
+        return _write_facts(_server_facts(given["model"]), kind, given["out"])
     data = read_data(given["data"])
     first = take(data.inputs, np.arange(1))
     model = the_model(given, data.names)
@@ -130,8 +132,23 @@ def run_probe(**given: Any) -> int:
         "calls": cost.calls + second.calls,
         "rows": cost.rows + second.rows,
     }
+    return _write_facts(found, kind, given["out"])
+
+
+def _server_facts(address: str) -> dict[str, Any]:
+    """Return what a server tells of a model, without asking for a prediction."""
+    if not address.startswith(("http://", "https://")):
+        raise click.UsageError(
+            "probe needs DATA, of which one row is asked; only servers can be probed without."
+        )
+    from blackbox_xai.adapters.http import probe
+
+    return dict(probe(address))
+
+
+def _write_facts(found: dict[str, Any], kind: str, out: str | None) -> int:
     if kind == "json":
-        write_text(json.dumps(plain(found), ensure_ascii=True), given["out"])
+        write_text(json.dumps(plain(found), ensure_ascii=True), out)
     else:
         write_columns({"what": list(found), "found": [str(v) for v in found.values()]}, None, kind)
     return 0

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from blackbox_xai._checks import check_choice, check_int, shown
+from blackbox_xai._checks import check_choice, check_int, check_positive, shown
 from blackbox_xai._inputs import n_rows, row
 from blackbox_xai._parallel import Progress, child_rng, pmap, progress_hook
 from blackbox_xai._plain import plain
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import BlackboxError, BudgetError, InputError, Interrupted
+from blackbox_xai.explainers.planning import Plan, Rehearsal
 from blackbox_xai.protocols import FloatArray, IntArray, Masker
 from blackbox_xai.results import Attribution, Explanation, Explanations
 from blackbox_xai.values import Detector, Link, Query, Steps, ValueFunction, Watch, drive_all
@@ -176,6 +177,56 @@ class LocalExplainer(ABC):
         if failures:
             warnings.warn(_unfinished(finished, failures[0]), RuntimeWarning, stacklevel=2)
         return Explanations(finished)
+
+    def plan(
+        self,
+        model: Any,
+        xs: Any,
+        masker: Masker,
+        *,
+        outputs: Any = None,
+        latency: float | None = None,
+    ) -> Plan:
+        """Return what ``explain_many`` would cost, without sending anything.
+
+        The run is rehearsed on made-up scores, so counts are those of the real run; a method
+        that stops early may ask less.
+
+        Parameters
+        ----------
+        model, xs, masker, outputs
+            As for ``explain_many``.
+        latency : float, optional
+            Seconds that one request takes; None leaves the time out.
+
+        Returns
+        -------
+        Plan
+
+        Raises
+        ------
+        InputError
+            When an argument cannot be used.
+        BudgetError
+            When the budget of the explainer does not suffice.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import blackbox_xai as bx
+        >>> masker = bx.TabularMasker(np.zeros((10, 3)))
+        >>> plan = bx.KernelShap(budget=80).plan(lambda X: X.sum(1), np.ones((4, 3)), masker)
+        >>> 0 < plan.rows <= 4 * 80
+        True
+        """
+        wait = None if latency is None else check_positive("latency", latency)
+        rehearsal = Rehearsal(as_model(model))
+        n = n_rows(xs)
+        chosen = None if rehearsal.output_names is None else outputs
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what noise looks like is of no interest
+            self.explain_many(rehearsal, xs, masker, outputs=chosen)
+        return rehearsal.plan(n, wait)
 
     def _check(self) -> None:
         """Check the settings; called once before anything is sent."""

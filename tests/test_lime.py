@@ -43,7 +43,9 @@ def game(z: Any) -> Any:
 
 def test_all_coalitions_give_limes_regression_exactly() -> None:
     z = all_subsets(5).astype(float)
-    expected = lime_regression(z, game(z), 0.25, 32 / 1000)
+    law = binomial_sizes(5) * cosine_kernel(5, 0.25)
+    share = law @ np.arange(6) / law.sum() / 5
+    expected = lime_regression(z, game(z), 0.25, 4 * share * (1 - share) * law.sum() * 32 / 1000)
     spy = Spy(game)
     why = bx.Lime(n_samples=1000).explain(spy, np.ones(5), bx.TabularMasker(np.zeros((1, 5))))
     np.testing.assert_allclose(why.values[:, 0], expected[1:], rtol=1e-9)

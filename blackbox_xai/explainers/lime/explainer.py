@@ -45,11 +45,12 @@ class Lime(LocalExplainer):
         Width of the exponential kernel. None: 0.25 for hidden features (cosine distance), 0.75
         times the root of the number of columns with ``compat="lime"`` on tables.
     alpha : float
-        Ridge penalty.
+        Ridge penalty, in samples that keep a feature half of the time; with ``compat="lime"``
+        samples are weighted by the kernel against it, as lime does.
     compat : {"lime"}, optional
         Estimate what the lime package (0.2) estimates: on tables, "in the same quartile bin as
         x, or not", with values drawn bin by bin from the background's law; on texts, the number
-        of hidden words uniform; on images as by default. Only the sampling is better.
+        of hidden words uniform. Only the sampling is better.
     around : float, optional
         On tables, draw rows around ``x`` instead: normal steps of this many standard deviations
         of the background. Coefficients are then changes of the score for one standard deviation.
@@ -123,6 +124,7 @@ class Lime(LocalExplainer):
                 sizes=uniform_sizes if uniform else binomial_sizes,
                 kernel_width=self.kernel_width or _HIDDEN_WIDTH,
                 alpha=self.alpha,
+                weighted_penalty=self.compat == "lime",
             )
         )
 

@@ -32,6 +32,7 @@ def hide_features(
     sizes: Callable[[int], FloatArray],
     kernel_width: float,
     alpha: float,
+    weighted_penalty: bool,
 ) -> Steps[Surrogate]:
     """Fit a linear surrogate to scores of random coalitions near the full one.
 
@@ -46,7 +47,11 @@ def hide_features(
     kernel_width : float
         Width of the exponential kernel on the cosine distance.
     alpha : float
-        Ridge penalty, in units of the weights of samples drawn without the kernel.
+        Ridge penalty, in samples that keep a feature half of the time.
+    weighted_penalty : bool
+        Weigh samples by the kernel against the penalty, as lime does: with few features all
+        weights but one are near zero, and the penalty wins. Otherwise a feature is shrunk by the
+        same share however often it is kept.
 
     Returns
     -------
@@ -58,7 +63,8 @@ def hide_features(
     tilted = law * kernel
     mean_weight = float(tilted.sum())
     tilted /= mean_weight
-    penalty = alpha / mean_weight
+    share = float(tilted @ np.arange(d + 1)) / d
+    penalty = alpha / mean_weight if weighted_penalty else 4 * alpha * share * (1 - share)
     if d <= _MAX_EXACT and (2**d - 1) * r < n_samples:
         kept, weights = all_subsets(d), size_weights(tilted, d)
         scores = yield Query(kept)

@@ -12,8 +12,8 @@ from blackbox_xai.protocols import FloatArray, IntArray
 __all__ = ["blocks", "nearest", "squared_distances"]
 
 _BLOCK_BYTES = 16 << 20
-_RECHECK_BYTES = 1 << 20
-_SPARE = 6
+_RECHECK_BYTES = 1 << 18
+_SPARE = 4
 
 
 def blocks(n: int, width: int) -> list[slice]:

@@ -15,12 +15,14 @@ import threading
 import time
 import traceback
 import warnings
+from pathlib import Path
 
 import cloudpickle
 import numpy as np
 import pytest
 from servers.faulty import Faulty, Plan, truth
 
+import blackbox_xai as bx
 from blackbox_xai.adapters.http import Budget, CustomJson, HttpModel, Limits, OpenInference, Secret
 from blackbox_xai.errors import (
     AnswerError,
@@ -444,3 +446,26 @@ def test_no_warning_on_the_straight_way():
         warnings.simplefilter("error")
         with Faulty() as server:
             connect(server, preflight=True).predict(X[:64])
+
+
+@pytest.mark.parametrize("way", ["query", "header", "secret"])
+def test_secrets_are_in_no_report_log_file_or_temporary_folder(way, tmp_path, monkeypatch):
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path / "joblib"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    rows = np.random.default_rng(0).normal(size=(24, X.shape[1]))
+    with Faulty() as server:
+        model = bx.RecordedModel(secretive(server, way), tmp_path / "log.sqlite", probe=False)
+        report = bx.audit(
+            model, rows, background=rows[:4], sections=["rows", "unusual"], n_explain=2
+        )
+        report.save(tmp_path / "audit.html")
+        report.save(tmp_path / "audit.json")
+        many = bx.KernelShap().explain_many(model, rows[:2], bx.TabularMasker(rows[:4]), n_jobs=2)
+        (tmp_path / "many.json").write_text(many.to_json())
+        with (tmp_path / "model.pickle").open("wb") as file:
+            pickle.dump(model, file)
+        arguments = Path("/proc/self/cmdline").read_bytes() if Path("/proc").exists() else b""
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"log.sqlite", "audit.html", "audit.json"} <= {path.name for path in files}
+    assert all(CANARY.encode() not in path.read_bytes() for path in files)
+    assert CANARY.encode() not in arguments

@@ -16,6 +16,7 @@ __all__ = [
     "MaskedInput",
     "Masker",
     "Model",
+    "PairWriter",
     "Parallel",
     "PixelInput",
     "Scale",
@@ -106,6 +107,23 @@ class MaskedInput(Protocol):
 
     def inputs(self, batch: Any, n: int) -> Any:
         """Return the first ``n`` rows of ``batch`` in the form the model takes."""
+
+
+class PairWriter(Protocol):
+    """Writes coalitions and their complements at once.
+
+    A masked input may offer one as ``pair_writer``: half of the work is shared by both.
+    """
+
+    def __call__(
+        self, batch: Any, at: int, kept: BoolArray, fills: IntArray, always: BoolArray
+    ) -> None:
+        """Write ``2 p f`` rows into ``batch`` from row ``at`` on.
+
+        They are ordered by pair, then coalition ``kept`` of shape ``(p, f, d)`` and complement,
+        then fill, of which ``fills`` has ``f``. Features that are ``always`` kept, ``(f, d)``,
+        are so in complements too.
+        """
 
 
 @runtime_checkable

@@ -22,6 +22,44 @@ TEXT_TYPE = pytest.mark.skipif(
 FRAME = pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5], "c": [True, False]})
 
 
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i1", "i8", "?", "M8[s]"])
+@given(seed=st.integers(0, 50), p=st.integers(1, 4), f=st.integers(1, 3), d=st.integers(1, 6))
+def test_pairs_written_at_once_are_those_written_row_by_row(
+    dtype: str, seed: int, p: int, f: int, d: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    background = (rng.normal(size=(4, d)) * 50).astype("i8" if dtype == "M8[s]" else dtype)
+    masker = bx.TabularMasker(background.astype(dtype), groups={"both": [0, d - 1][: min(d, 2)]})
+    masked = masker.bind((rng.normal(size=d) * 50).astype(background.dtype).astype(dtype))
+    shape, fills = (f, len(masked.feature_names)), rng.integers(0, 4, f)
+    always = rng.random(shape) < 0.3
+    kept = (rng.random((p, *shape)) < 0.5) | always
+    batch = masked.allocate(2 * p * f + 2)
+    batch[0][:] = np.zeros((), dtype)
+    writer = masked.pair_writer
+    assert writer is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("blackbox_xai.maskers._select._CHUNK", int(rng.integers(1, 40)))
+        writer(batch, 1, kept, fills, always)
+    rows = np.stack([kept, ~kept | always], axis=1).reshape(-1, shape[1])
+    np.testing.assert_array_equal(batch[0][1:-1], masked.apply(rows, np.tile(fills, 2 * p)))
+    assert not batch[0][[0, -1]].astype("i8").any()
+
+
+def test_pairs_keep_every_bit_of_what_is_always_kept() -> None:
+    masked = bx.TabularMasker(np.array([[0.0, np.nan, 1.0]])).bind(np.array([-0.0, -np.nan, 2.0]))
+    batch, kept = masked.allocate(2), np.array([[[True, True, False]]])
+    masked.pair_writer(batch, 0, kept, np.zeros(1, np.intp), ~masked.varies)
+    assert np.signbit(batch[0][:, :2]).all()
+    np.testing.assert_array_equal(batch[0][:, 2], [1.0, 2.0])
+
+
+def test_tables_whose_rows_do_not_lie_together_are_written_row_by_row() -> None:
+    assert bx.TabularMasker(FRAME).bind([1, 2.0, True]).pair_writer is None
+    objects = np.array([["a", 1.0]], dtype=object)
+    assert bx.TabularMasker(objects).bind(["b", 2.0]).pair_writer is None
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int8, np.int64, bool])
 @given(seed=st.integers(0, 50), m=st.integers(1, 4), r=st.integers(1, 3), d=st.integers(1, 6))
 def test_cells_are_exactly_those_of_x_or_the_background(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,9 @@ from hypothesis import strategies as st
 
 import blackbox_xai as bx
 from blackbox_xai.errors import BudgetError, InputError
+from blackbox_xai.explainers.shapley.blocks import Block
+from blackbox_xai.explainers.shapley.maps import shared_map
+from blackbox_xai.solvers.kriging import ChainMap
 from blackbox_xai.solvers.shapley import exact_values
 
 
@@ -387,3 +392,38 @@ def test_default_budget():
     background, x = table(12, 300)
     why = bx.Shapley().explain(net(12), x, bx.TabularMasker(background))
     assert 11_000 < why.cost.rows <= 2 + 100 * 121
+
+
+@given(seed=st.integers(0, 999), f=st.integers(1, 4), chain=st.booleans())
+def test_a_block_writes_the_same_rows_however_it_is_cut(seed, f, chain):
+    rng = np.random.default_rng(seed)
+    background, x = table(5, 4)
+    background[0, 2] = x[2]
+    masked = bx.TabularMasker(background).bind(x)
+    fills = rng.integers(1, 4, f)
+    place = np.stack([rng.permutation(5) for _ in fills])
+    if chain:  # of four features; one stays
+        fills, place = np.zeros(f, np.intp), np.insert(np.argsort(rng.random((f, 4))), 2, 4, axis=1)
+    design = ChainMap(4) if chain else shared_map(5, 9, 0)
+    block = Block(design, fills, np.ones(f), np.ones(f), place)
+    first = design.kept(place, 0, design.n_pairs)
+    both = np.stack([first, ~first | (place == design.n_features)], axis=1)
+    expected = np.where(both, x, background[fills]).reshape(-1, 5)
+    cuts = sorted({0, len(block), *rng.integers(0, len(block) + 1, 3).tolist()})
+    batch = masked.allocate(len(block))
+    for start, stop in pairwise(cuts):
+        block.write(masked, batch, start, start, stop)
+    np.testing.assert_array_equal(batch[0], expected)
+    assert len(expected) == len(block)
+
+
+@pytest.mark.parametrize("rows", [1, 64, 1000])
+def test_values_do_not_depend_on_the_rows_of_a_query_or_on_what_writes_them(monkeypatch, rows):
+    background, x = table(6, 9)
+    model = bx.as_model(lambda inputs: np.sin(inputs).prod(axis=1), batch_size=32)
+    explainer, masker = bx.Shapley(budget=700), bx.TabularMasker(background)
+    expected = explainer.explain(model, x, masker)
+    monkeypatch.setattr("blackbox_xai.explainers.shapley.blocks._QUERY_ROWS", rows)
+    np.testing.assert_array_equal(explainer.explain(model, x, masker).values, expected.values)
+    monkeypatch.setattr("blackbox_xai.maskers.tabular.MaskedRow.pair_writer", None)
+    np.testing.assert_array_equal(explainer.explain(model, x, masker).values, expected.values)

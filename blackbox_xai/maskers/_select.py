@@ -1,4 +1,4 @@
-"""Two ways to write ``x where kept, else fill`` into a buffer, as fast as numpy can."""
+"""Ways to write ``x where kept, else fill`` into a buffer, as fast as numpy can."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from blackbox_xai.protocols import BoolArray, IntArray
 
-__all__ = ["select_grid", "select_rows"]
+__all__ = ["select_grid", "select_pairs", "select_rows", "selects_bits"]
 
 _CHUNK = 1 << 16  # cells that stay in the cache from one step to the next
 _WORDS: dict[int, Any] = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -61,6 +61,37 @@ def select_rows(
         np.bitwise_xor(chosen, row, out=target[cells])
 
 
+def select_pairs(out: NDArray[Any], fill: NDArray[Any], x: NDArray[Any], kept: BoolArray) -> None:
+    """Write coalitions and their complements over fills ``(f, d)`` into ``out`` ``(2 p f, d)``.
+
+    Rows are ordered by pair, then coalition ``kept`` ``(p, f, d)`` and complement, then fill.
+    One mask serves both: what it takes from ``fill`` in the one, it takes from ``x`` in the other.
+    ``selects_bits`` must hold for the items, and rows must lie together.
+    """
+    word = _word(out)
+    signed = np.dtype(f"i{out.dtype.itemsize}")
+    p, f, cells = len(kept), len(fill), fill.size
+    target = out.view(word).reshape(p, 2, cells)
+    hidden, shown = fill.view(word).ravel(), np.tile(x.view(word), f)
+    differ = hidden ^ shown
+    bits = kept.reshape(p, cells).view(np.int8)
+    step = max(_CHUNK // max(2 * cells, 1), 1)
+    scratch = np.empty((min(step, p), cells), signed)
+    for start in range(0, p, step):
+        part = slice(start, min(start + step, p))
+        signs = scratch[: part.stop - start]
+        np.negative(bits[part], out=signs, dtype=signed)
+        mask = signs.view(word)
+        mask &= differ
+        np.bitwise_xor(mask, hidden, out=target[part, 0])
+        np.bitwise_xor(mask, shown, out=target[part, 1])
+
+
+def selects_bits(dtype: np.dtype[Any]) -> bool:
+    """Tell whether items of this type can be selected bit by bit."""
+    return not dtype.hasobject and dtype.itemsize in _WORDS
+
+
 def _word(array: NDArray[Any]) -> Any:
     """Return the unsigned integer as wide as the items of ``array``; None if there is none."""
-    return None if array.dtype.hasobject else _WORDS.get(array.dtype.itemsize)
+    return _WORDS[array.dtype.itemsize] if selects_bits(array.dtype) else None

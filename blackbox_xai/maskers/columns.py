@@ -19,6 +19,7 @@ from blackbox_xai.maskers._cells import (
     write_cells,
     wrong_type,
 )
+from blackbox_xai.maskers._select import select_pairs, selects_bits
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["RawBlock"]
@@ -169,6 +170,27 @@ class RawBlock:
         """Write masked rows from row ``at`` on; ``kept`` has shape ``(m, c)``."""
         n = len(kept) * (len(self.fill) if fills is None else 1)
         write_cells(buffer[at : at + n], self.fill, cells, kept, fills)
+
+    @property
+    def writes_pairs(self) -> bool:
+        """Whether ``write_pairs`` can be used."""
+        return self.order == "C" and selects_bits(self.fill.dtype)
+
+    def write_pairs(
+        self,
+        buffer: NDArray[Any],
+        at: int,
+        cells: NDArray[Any],
+        kept: BoolArray,
+        fills: IntArray,
+        always: BoolArray,
+    ) -> None:
+        """Write coalitions ``(p, f, c)`` and complements; ``always`` ``(f, c)`` are kept in both.
+
+        Rows are ordered by pair, then coalition and complement, then fill.
+        """
+        fill = np.where(always, cells, self.fill[fills])
+        select_pairs(buffer[at : at + 2 * kept.shape[0] * len(fills)], fill, cells, kept)
 
     def show(self, buffer: NDArray[Any], n: int) -> list[Any]:
         """Return the first ``n`` cells of each column."""

@@ -14,8 +14,9 @@ from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import TabularLayout
 from blackbox_xai.maskers.base import Bound
 from blackbox_xai.maskers.centroids import summarised
+from blackbox_xai.maskers.columns import RawBlock
 from blackbox_xai.maskers.tables import Table, column_place, read_table
-from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, PairWriter
 
 __all__ = ["MaskedRow", "TabularMasker"]
 
@@ -204,6 +205,21 @@ class MaskedRow(Bound):
             if len(self.table.blocks) > 1:
                 chosen = by_column[:, block.columns]
             block.write(buffer, at, cells, chosen, fills)
+
+    @property
+    def pair_writer(self) -> PairWriter | None:
+        """What writes coalitions and their complements at once; None where nothing can."""
+        (block, *others), features = self.table.blocks, self.features
+        if others or not isinstance(block, RawBlock) or not block.writes_pairs:
+            return None
+        raw, cells = block, self.cells[0]
+
+        def write(batch: Any, at: int, kept: BoolArray, fills: IntArray, always: BoolArray) -> None:
+            if features is not None:
+                kept, always = kept[..., features], always[..., features]
+            raw.write_pairs(batch[0], at, cells, kept, fills, always)
+
+        return write
 
     def inputs(self, batch: list[Any], n: int) -> Any:
         """Return the first ``n`` rows as the model takes them."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from blackbox_xai.values.function import ValueFunction
 from blackbox_xai.values.paying import drive, drive_all
-from blackbox_xai.values.query import Link, Query, Steps
+from blackbox_xai.values.query import Link, Query, Rows, Steps
 from blackbox_xai.values.watch import Detector, Watch
 
 __all__ = [
     "Detector",
     "Link",
     "Query",
+    "Rows",
     "Steps",
     "ValueFunction",
     "Watch",

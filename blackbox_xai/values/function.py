@@ -10,7 +10,7 @@ from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
 from blackbox_xai.values.job import Job
 from blackbox_xai.values.paying import drive
-from blackbox_xai.values.query import Link, Query, Steps
+from blackbox_xai.values.query import Link, Query, Rows, Steps
 from blackbox_xai.values.watch import Watch
 
 __all__ = ["ValueFunction"]
@@ -77,7 +77,7 @@ class ValueFunction:
         """Model rows that may still be spent; None when there is no limit."""
         return None if self.budget is None else self.budget - self.asked
 
-    def job(self, query: Query) -> Job:
+    def job(self, query: Query | Rows) -> Job:
         """Return the work that ``query`` still needs.
 
         Raises
@@ -87,6 +87,17 @@ class ValueFunction:
         BudgetError
             When the rows needed are more than the budget leaves; nothing is sent.
         """
+        if isinstance(query, Query):
+            self._check_kept(query)
+        job = Job(self, query)
+        if self.budget is not None and job.n_rows > self.budget - self.asked:
+            raise BudgetError(
+                f"The next step needs {job.n_rows} model rows, but {self.budget - self.asked} "
+                f"of the budget of {self.budget} are left. Raise the budget or ask for less."
+            )
+        return job
+
+    def _check_kept(self, query: Query) -> None:
         kept, masked = query.kept, query.view or self.masked
         d = len(masked.feature_names)
         if kept.ndim != 2 or kept.shape[1] != d:
@@ -95,13 +106,6 @@ class ValueFunction:
             )
         if kept.dtype != np.bool_ and not masked.soft:
             raise InputError(f"kept must be bool for this masker, got {kept.dtype}.")
-        job = Job(self, query)
-        if self.budget is not None and job.n_rows > self.budget - self.asked:
-            raise BudgetError(
-                f"The next step needs {job.n_rows} model rows, but {self.budget - self.asked} "
-                f"of the budget of {self.budget} are left. Raise the budget or ask for less."
-            )
-        return job
 
     def keep_outputs(self, outputs: IntArray) -> None:
         """Keep only these columns from now on, also of what was paid for already."""

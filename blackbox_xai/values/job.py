@@ -9,7 +9,7 @@ import numpy as np
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
-from blackbox_xai.values.query import Link, Query
+from blackbox_xai.values.query import Link, Query, Rows
 from blackbox_xai.values.watch import Watch
 
 __all__ = ["Job", "Purse"]
@@ -25,7 +25,7 @@ class Purse(Protocol):
     outputs: IntArray | None
     watch: Watch | None
 
-    def job(self, query: Query) -> Job:
+    def job(self, query: Query | Rows) -> Job:
         """Return the work that a query still needs."""
 
     def charge(self, cost: Ledger, asked: int = 0) -> None:
@@ -45,25 +45,33 @@ class Job:
     so that they do not depend on where the pieces were cut.
     """
 
-    def __init__(self, v: Purse, query: Query) -> None:
-        kept, fills = query.kept, query.fills
-        if query.view is not None and fills is None:
-            fills = np.zeros(len(kept), np.intp)
+    def __init__(self, v: Purse, query: Query | Rows) -> None:
         self.v = v
-        self.masked = query.view or v.masked
-        self.fills = fills
-        self._memoised = fills is None and kept.dtype == np.bool_
-        self._kept: BoolArray | FloatArray = kept
-        self._per_coalition = v.n_fills if fills is None else 1
-        if self._memoised:
-            self._keep_new(kept.astype(np.bool_, copy=False))
-        else:
-            self._n_single, self.hits = 0, 0
-        grid = len(self._kept) - self._n_single
-        self.n_rows = self._n_single + grid * self._per_coalition
+        self.masked = v.masked
+        self.hits = 0
+        self._rows: Rows | None = None
+        self._memoised, self._per_coalition, self._n_single = False, 1, 0
         self._tail: list[FloatArray] = []
         self._tail_rows = 0
         self._done: list[FloatArray] = []
+        if isinstance(query, Query):
+            self._read(query)
+        else:
+            self._rows, self.n_rows = query, len(query)
+
+    def _read(self, query: Query) -> None:
+        kept, fills = query.kept, query.fills
+        if query.view is not None and fills is None:
+            fills = np.zeros(len(kept), np.intp)
+        self.masked = query.view or self.v.masked
+        self.fills = fills
+        self._memoised = fills is None and kept.dtype == np.bool_
+        self._kept: BoolArray | FloatArray = kept
+        self._per_coalition = self.v.n_fills if fills is None else 1
+        if self._memoised:
+            self._keep_new(kept.astype(np.bool_, copy=False))
+        grid = len(self._kept) - self._n_single
+        self.n_rows = self._n_single + grid * self._per_coalition
 
     def _keep_new(self, kept: BoolArray) -> None:
         """Split the coalitions into those known, the full one (a single row), and new ones."""
@@ -83,6 +91,9 @@ class Job:
 
     def write(self, batch: Any, at: int, start: int, stop: int) -> None:
         """Write this job's rows ``start`` to ``stop`` into ``batch`` from row ``at`` on."""
+        if self._rows is not None:
+            self._rows.write(self.masked, batch, at, start, stop)
+            return
         masked, r, single = self.masked, self._per_coalition, self._n_single
         if start < single:
             masked.write(batch, at, self._kept[start : min(stop, single)], np.zeros(1, np.intp))

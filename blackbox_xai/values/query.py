@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
 
-__all__ = ["Link", "Query", "Steps"]
+__all__ = ["Link", "Query", "Rows", "Steps"]
 
 Result = TypeVar("Result")
 Link = Callable[[FloatArray], FloatArray]
@@ -36,4 +36,14 @@ class Query:
     view: MaskedInput | None = None
 
 
-Steps = Generator[Query, FloatArray, Result]
+class Rows(Protocol):
+    """Coalitions that are made when they are written, one model row each; never remembered."""
+
+    def __len__(self) -> int:
+        """Return how many model rows there are."""
+
+    def write(self, masked: MaskedInput, batch: Any, at: int, start: int, stop: int) -> None:
+        """Write rows ``start`` to ``stop`` into ``batch`` from row ``at`` on."""
+
+
+Steps = Generator[Query | Rows, FloatArray, Result]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from blackbox_xai.explainers.shapley.maps import shared_map
 from blackbox_xai.explainers.shapley.plan import Plan
-from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput, PairWriter
 from blackbox_xai.solvers.kriging import ChainMap, OddMap
-from blackbox_xai.values import Query, ValueFunction
+from blackbox_xai.values import Steps, ValueFunction
 
 __all__ = ["Block", "Hidden", "Orders", "any_order", "cut_blocks", "score_pieces"]
 
 Orders = Callable[[BoolArray, np.random.Generator], IntArray]
 
-_QUERY_BYTES = 1 << 18  # coalitions of one input held at a time
+_QUERY_ROWS = 1 << 14  # of one input
 _BLOCK_ROWS = 1 << 14
 
 
@@ -30,19 +31,14 @@ class Hidden:
     fills: IntArray
     d: int
 
-    @property
-    def slabs(self) -> int:
-        """Number of runs of rows that are written at once at least."""
-        return 1
+    def __len__(self) -> int:
+        """Return how many model rows there are."""
+        return len(self.fills)
 
-    @property
-    def slab_fills(self) -> IntArray:
-        """Fills of the rows of a slab."""
-        return self.fills
-
-    def kept(self, start: int, stop: int) -> BoolArray:
-        """Return the coalitions, one a row."""
-        return np.zeros(((stop - start) * len(self.fills), self.d), dtype=bool)
+    def write(self, masked: MaskedInput, batch: Any, at: int, start: int, stop: int) -> None:
+        """Write rows ``start`` to ``stop`` into ``batch`` from row ``at`` on."""
+        nothing = np.zeros((stop - start, self.d), dtype=bool)
+        masked.write(batch, at, nothing, self.fills[start:stop])
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,67 +55,110 @@ class Block:
     chance: FloatArray
     place: IntArray
 
-    @property
-    def slabs(self) -> int:
-        """Number of pairs."""
-        return self.odd_map.n_pairs
+    def __len__(self) -> int:
+        """Return how many model rows there are."""
+        return self.odd_map.n_pairs * 2 * len(self.fills)
 
-    @property
-    def slab_fills(self) -> IntArray:
-        """Fills of the rows of one pair."""
-        return np.tile(self.fills, 2)
+    def write(self, masked: MaskedInput, batch: Any, at: int, start: int, stop: int) -> None:
+        """Write rows ``start`` to ``stop`` into ``batch`` from row ``at`` on.
 
-    def kept(self, start: int, stop: int) -> BoolArray:
+        Whole pairs are written at once where the input can do that, what is cut row by row.
+        """
+        writer: PairWriter | None = getattr(masked, "pair_writer", None)
+        pair = 2 * len(self.fills)
+        first, end = -(-start // pair), stop // pair
+        if writer is None or first >= end:
+            self._write_rows(masked, batch, at, start, stop)
+            return
+        self._write_rows(masked, batch, at, start, first * pair)
+        kept, always = self.odd_map.kept(self.place, first, end), self._always
+        writer(batch, at + first * pair - start, kept, self.fills, always)
+        self._write_rows(masked, batch, at + end * pair - start, end * pair, stop)
+
+    def _write_rows(self, masked: MaskedInput, batch: Any, at: int, start: int, stop: int) -> None:
+        if start == stop:
+            return
+        pair = 2 * len(self.fills)
+        first, end = start // pair, -(-stop // pair)
+        kept = self._kept(first, end)[start - first * pair : stop - first * pair]
+        masked.write(batch, at, kept, self.fills[np.arange(start, stop) % len(self.fills)])
+
+    def _kept(self, start: int, stop: int) -> BoolArray:
         """Return the coalitions of some pairs, one a row."""
         first = self.odd_map.kept(self.place, start, stop)
         rows = np.empty((len(first), 2, *self.place.shape), dtype=bool)
         rows[:, 0] = first
         np.logical_not(first, out=rows[:, 1])
-        always = self.place == self.odd_map.n_features
-        if always.any():
-            rows[:, 1] |= always
+        rows[:, 1] |= self._always
         return rows.reshape(-1, self.place.shape[1])
+
+    @property
+    def _always(self) -> BoolArray:
+        always: BoolArray = self.place == self.odd_map.n_features
+        return always
+
+
+class _Stretch:
+    """Rows of pieces one after another, to be scored in one query."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Hidden | Block, int, int]] = []
+        self._ends: list[int] = [0]
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def add(self, piece: Hidden | Block, start: int, stop: int) -> None:
+        """Append rows of a piece."""
+        self._parts.append((piece, start, stop))
+        self._ends.append(self._ends[-1] + stop - start)
+
+    def write(self, masked: MaskedInput, batch: Any, at: int, start: int, stop: int) -> None:
+        """Write rows ``start`` to ``stop`` into ``batch`` from row ``at`` on."""
+        for (piece, first, _), (a, b) in zip(self._parts, pairwise(self._ends), strict=True):
+            low, high = max(start, a), min(stop, b)
+            if low < high:
+                piece.write(masked, batch, at + low - start, first + low - a, first + high - a)
 
 
 def score_pieces(
     v: ValueFunction,
     pieces: Iterator[Hidden | Block],
     take: Callable[[Hidden | Block, FloatArray], None],
-) -> Generator[Query, FloatArray, None]:
+) -> Steps[None]:
     """Score pieces in queries of whole batches, however long the pieces are."""
     batch = v.model.rows_per_batch(v.masked.row_bytes)
-    size = max(_QUERY_BYTES // v.n_features // batch, 1) * batch
-    waiting: deque[tuple[Hidden | Block, int]] = deque()
-    parts: list[tuple[BoolArray, IntArray]] = []
-    n_rows, scores = 0, np.zeros((0, 0))
-    for piece, start, stop in _slabs(pieces, size):
-        if piece is not None:
-            if stop > start:
-                parts.append((piece.kept(start, stop), np.tile(piece.slab_fills, stop - start)))
-                n_rows += len(parts[-1][1])
-            if stop == piece.slabs:
-                waiting.append((piece, piece.slabs * len(piece.slab_fills)))
-        while n_rows >= size or (piece is None and n_rows):
-            kept = np.concatenate([part for part, _ in parts])
-            fills = np.concatenate([part for _, part in parts])
-            fresh = yield Query(kept[:size], fills[:size])
-            parts, n_rows = [(kept[size:], fills[size:])], max(n_rows - size, 0)
-            scores = np.concatenate([scores, fresh]) if len(scores) else fresh
-        while waiting and waiting[0][1] <= len(scores):
-            done, n = waiting.popleft()
-            take(done, scores[:n])
-            scores = scores[n:]
+    size = max(_QUERY_ROWS // batch, 1) * batch
+    waiting: deque[Hidden | Block] = deque()
+    scores = np.zeros((0, 0))
+    for stretch in _stretches(pieces, size, waiting):
+        fresh = yield stretch
+        scores = np.concatenate([scores, fresh]) if len(scores) else fresh
+        while waiting and len(waiting[0]) <= len(scores):
+            done = waiting.popleft()
+            take(done, scores[: len(done)])
+            scores = scores[len(done) :]
+    for done in waiting:  # without rows
+        take(done, scores)
 
 
-def _slabs(
-    pieces: Iterator[Hidden | Block], size: int
-) -> Iterator[tuple[Hidden | Block | None, int, int]]:
-    """Cut pieces into slabs of about ``size`` rows; None ends them."""
+def _stretches(
+    pieces: Iterator[Hidden | Block], size: int, begun: deque[Hidden | Block]
+) -> Iterator[_Stretch]:
+    """Yield stretches of ``size`` rows, and what is left; append each piece to ``begun``."""
+    stretch = _Stretch()
     for piece in pieces:
-        step = max(size // max(len(piece.slab_fills), 1), 1)
-        for start in range(0, max(piece.slabs, 1), step):
-            yield piece, start, min(start + step, piece.slabs)
-    yield None, 0, 0
+        begun.append(piece)
+        start = 0
+        while start < len(piece):
+            stop = min(len(piece), start + size - len(stretch))
+            stretch.add(piece, start, stop)
+            start = stop
+            if len(stretch) == size:
+                yield stretch
+                stretch = _Stretch()
+    if len(stretch):
+        yield stretch
 
 
 def cut_blocks(

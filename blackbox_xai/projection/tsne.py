@@ -30,11 +30,10 @@ class TSNEProjection(Projection):
 
     Parameters
     ----------
-    perplexity : float, optional
-        Effective number of neighbours. None: 30, or 15 above 5,000 rows; never more than a third
-        of the rows.
+    perplexity : float
+        Effective number of neighbours; never more than a third of the rows.
     n_iter : int, optional
-        Steps after the 100 of early exaggeration. None: 300, or 150 above 5,000 rows.
+        Steps after the 100 of early exaggeration. None: 300, or 200 above 5,000 rows.
     features : callable, optional
         Turns inputs into rows of numbers; None uses the inputs.
     standardize : bool
@@ -72,7 +71,7 @@ class TSNEProjection(Projection):
     def __init__(
         self,
         *,
-        perplexity: float | None = None,
+        perplexity: float = 30.0,
         n_iter: int | None = None,
         features: Any = None,
         standardize: bool = True,
@@ -88,10 +87,9 @@ class TSNEProjection(Projection):
 
     def _place(self, points: FloatArray, rng: np.random.Generator) -> FloatArray:
         n = len(points)
-        wanted_steps = (300 if n <= _MANY else 150) if self.n_iter is None else self.n_iter
+        wanted_steps = (300 if n <= _MANY else 200) if self.n_iter is None else self.n_iter
         n_iter = check_int("n_iter", wanted_steps, minimum=1)
-        wanted = (30.0 if n <= _MANY else 15.0) if self.perplexity is None else self.perplexity
-        perplexity = max(min(check_positive("perplexity", wanted), (n - 1) / 3), 1.0)
+        perplexity = max(min(check_positive("perplexity", self.perplexity), (n - 1) / 3), 1.0)
         k = min(int(3 * perplexity) + 1, n - 1)
         graph = affinities(*nearest(points, points, k, skip_self=True), perplexity)
         start = _start(points, rng)

@@ -423,7 +423,7 @@ def test_values_do_not_depend_on_the_rows_of_a_query_or_on_what_writes_them(monk
     model = bx.as_model(lambda inputs: np.sin(inputs).prod(axis=1), batch_size=32)
     explainer, masker = bx.Shapley(budget=700), bx.TabularMasker(background)
     expected = explainer.explain(model, x, masker)
-    monkeypatch.setattr("blackbox_xai.explainers.shapley.blocks._QUERY_ROWS", rows)
+    monkeypatch.setattr("blackbox_xai.explainers.shapley.blocks._QUERY_SCORES", rows)
     np.testing.assert_array_equal(explainer.explain(model, x, masker).values, expected.values)
     monkeypatch.setattr("blackbox_xai.maskers.tabular.MaskedRow.pair_writer", None)
     np.testing.assert_array_equal(explainer.explain(model, x, masker).values, expected.values)

@@ -20,7 +20,7 @@ __all__ = ["Block", "Hidden", "Orders", "any_order", "cut_blocks", "score_pieces
 
 Orders = Callable[[BoolArray, np.random.Generator], IntArray]
 
-_QUERY_ROWS = 1 << 14  # of one input
+_QUERY_SCORES = 1 << 16  # of one input: rows times outputs
 _BLOCK_ROWS = 1 << 14
 
 
@@ -128,7 +128,8 @@ def score_pieces(
 ) -> Steps[None]:
     """Score pieces in queries of whole batches, however long the pieces are."""
     batch = v.model.rows_per_batch(v.masked.row_bytes)
-    size = max(_QUERY_ROWS // batch, 1) * batch
+    k = 1 if v.outputs is None else len(v.outputs)
+    size = max(_QUERY_SCORES // k // batch, 1) * batch
     waiting: deque[Hidden | Block] = deque()
     scores = np.zeros((0, 0))
     for stretch in _stretches(pieces, size, waiting):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blackbox_xai.explainers.shapley.alike import Solved
 from blackbox_xai.explainers.shapley.blocks import Block
-from blackbox_xai.explainers.shapley.maps import SCALE, left_out_residuals, solve_all
+from blackbox_xai.explainers.shapley.maps import NOISE, SCALE, left_out_residuals, solve_all
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.solvers.kriging import ChainMap, OddMap, odd_map
 from blackbox_xai.solvers.scales import fit_scales
@@ -16,11 +17,11 @@ from blackbox_xai.solvers.scales import fit_scales
 __all__ = ["Kernel", "Scored", "fit_kernel", "fitted_values"]
 
 _MAX_FEATURES = 300
-_MIN_PAIRS = 3  # for each feature
-_WORTH = 0.9  # of the variance by held-out pairs, from which a fitted kernel is taken
+_MIN_PAIRS = 2.2  # for each feature
+_WORTH = 0.97  # of the variance by held-out pairs, from which a fitted kernel is taken
 _HELD_OUT = 5  # one in so many pairs
-_FIT_WORK = 6e7  # cubed pairs in one step of the fit
-_MAX_GAMES = 6
+_FIT_WORK = 5e8  # cubed pairs in one step of the fit
+_MAX_GAMES = 20
 _SOLVE_WORK = 5e10  # cubed pairs of all fills together
 
 
@@ -78,22 +79,35 @@ def fit_kernel(scored: Sequence[Scored], values: FloatArray) -> Kernel | None:
     few = [_evenly(len(g.odd), int(1.6 * d) + 150) for g in games]
     trial = [pairs[np.arange(len(pairs)) % _HELD_OUT > 0] for pairs in few]
     kernel = _fit(games, trial, start)
-    if _held_out(games, trial, kernel) > _WORTH * _held_out(games, trial, None):
+    common = Kernel(np.full(d, SCALE / np.sqrt(d)), NOISE)
+    choices = [kernel, _between(kernel, common)]
+    lost = [_held_out(games, trial, choice) for choice in choices]
+    best = int(np.argmin(lost))
+    if lost[best] > _WORTH * _held_out(games, trial, None):
         return None
-    return kernel if len(games) > 1 else _fit(games, few, start)
+    if len(games) > 1:
+        return choices[best]
+    kernel = _fit(games, few, start)
+    return kernel if best == 0 else _between(kernel, common)
 
 
-def fitted_values(scored: Scored, kernel: Kernel) -> tuple[FloatArray, FloatArray]:
-    """Return values and variances ``(f, d, k)`` of a block's fills under a fitted kernel."""
+def fitted_values(scored: Scored, kernel: Kernel, *, shaped: bool) -> Solved:
+    """Return values and variances of a block's fills under a fitted kernel.
+
+    ``shaped`` says whether to add how the errors of features go together.
+    """
     f, d = scored.block.place.shape
-    shape = (f, d, scored.total.shape[1])
-    values, variances = np.zeros(shape), np.zeros(shape)
+    values, variances = np.zeros((2, f, d, scored.total.shape[1]))
+    shape = np.zeros((f, d, d) if shaped else (0, d, d))
     for i in range(f):
         game = _game(scored, i)
         of_odd = odd_map(game.odd_map.design, kernel.theta[game.features], kernel.noise)
         found, variance = solve_all(of_odd, game.odd[:, None], scored.total[[i]], some=1)
         values[i, game.features], variances[i, game.features] = found[:, 0], variance[:, 0]
-    return values, variances
+        if shaped:
+            square = np.ix_(game.features, game.features)
+            shape[i][square] = of_odd.weights @ of_odd.weights.T
+    return Solved(scored.block, values, variances, scored.total, shape)
 
 
 def _game(scored: Scored, i: int) -> _Game:
@@ -123,6 +137,12 @@ def _fit(games: Sequence[_Game], pairs: Sequence[IntArray], start: FloatArray) -
     signs = [game.signs(d, few) for game, few in zip(games, pairs, strict=True)]
     odd = [game.odd[few] for game, few in zip(games, pairs, strict=True)]
     return Kernel(*fit_scales(signs, odd, start))
+
+
+def _between(kernel: Kernel, common: Kernel) -> Kernel:
+    """Return the kernel half way to a common one, where a fit to few scores goes too far."""
+    theta = np.sqrt(kernel.theta * common.theta)
+    return Kernel(theta, float(np.sqrt(kernel.noise * common.noise)))
 
 
 def _held_out(games: Sequence[_Game], pairs: Sequence[IntArray], kernel: Kernel | None) -> float:

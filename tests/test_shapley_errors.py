@@ -1,0 +1,81 @@
+"""Standard errors where few background rows or few coalitions tell them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import blackbox_xai as bx
+
+
+def test_one_background_row_with_one_chain_has_standard_errors():
+    rng = np.random.default_rng(0)
+    mix = rng.normal(size=(12, 6)) / 3
+
+    def model(inputs):
+        return np.tanh(inputs @ mix).sum(axis=1)
+
+    masker = bx.TabularMasker(np.zeros((1, 12)))
+    inside = []
+    for seed in range(8):
+        x = rng.normal(size=12)
+        exact = bx.ExactShapley().explain(model, x, masker)
+        why = bx.Shapley(budget=26, random_state=seed).explain(model, x, masker)
+        assert why.diagnostics["design"] == "chains"
+        assert (why.std_err > 0).all()
+        inside.append((abs(why.values - exact.values) <= 1.96 * why.std_err).mean())
+    assert np.mean(inside) > 0.9
+
+
+def test_contributions_that_are_rare_are_not_ruled_out_by_a_few_background_rows():
+    rng = np.random.default_rng(1)
+    background = rng.normal(size=(600, 10))
+
+    def model(inputs):  # each feature matters for one background row in 60
+        return (inputs < -2.1).sum(axis=1) + inputs[:, 0]
+
+    x, masker = np.ones(10), bx.TabularMasker(background)
+    exact = -(background < -2.1).mean(axis=0)
+    exact[0] += 1 - background[:, 0].mean()
+    inside = []
+    for seed in range(40):
+        why = bx.Shapley(budget=1100, random_state=seed).explain(model, x, masker)
+        assert why.diagnostics["fills_used"] < 60
+        inside.append(abs(why.values[:, 0] - exact) <= 1.96 * why.std_err[:, 0])
+    assert np.mean(inside) >= 0.9
+
+
+def test_rows_that_are_not_drawn_widen_intervals_where_totals_are_not_known():
+    rng = np.random.default_rng(2)
+    background = rng.normal(size=(500, 10))
+    weights = np.arange(1.0, 11)
+    exact = weights * (1 - background.mean(axis=0))
+    masker, inside = bx.TabularMasker(background), []
+    for seed in range(40):
+        explainer = bx.Shapley(budget=250, random_state=seed)
+        why = explainer.explain(lambda inputs: inputs @ weights, np.ones(10), masker)
+        assert why.diagnostics["fills_used"] < 15
+        inside.append(abs(why.values[:, 0] - exact) <= 1.96 * why.std_err[:, 0])
+    assert 0.92 <= np.mean(inside) <= 0.99
+
+
+def test_background_rows_lean_on_each_other_and_stay_efficient():
+    rng = np.random.default_rng(3)
+    background = rng.normal(size=(40, 10))
+    background[:, 4] = 1.0  # never varies
+    background[::3, 2] = 1.0  # nor does this one, under a third of the rows
+    mix = rng.normal(size=(10, 8)) / 3
+
+    def model(inputs):
+        both = np.tanh(inputs @ mix)
+        return np.column_stack([both.sum(axis=1), both[:, 0] * both[:, 1]])
+
+    x, masker = np.ones(10), bx.TabularMasker(background)
+    exact = bx.ExactShapley().explain(model, x, masker)
+    ratio = []
+    for seed in range(6):
+        why = bx.Shapley(budget=40 * 50, random_state=seed).explain(model, x, masker)
+        np.testing.assert_allclose(why.values.sum(axis=0) + why.base, why.scores, atol=1e-9)
+        np.testing.assert_array_equal(why.values[4], 0)
+        off = np.linalg.norm(why.values - exact.values, axis=0)
+        ratio.append(np.linalg.norm(why.std_err, axis=0) / off)
+    assert 0.7 < np.median(ratio) < 1.8

@@ -386,7 +386,7 @@ def test_damaged_notes_are_seen(path):
     model = recorded(Paid(), path)
     model.predict(X)
     model.close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET value = '[' WHERE name = 'model'")
     with pytest.raises(LogError, match="is damaged: its notes cannot be read"):
         recorded(Paid(), path)

@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from blackbox_xai.maskers.segments import Felzenszwalb as Felzenszwalb
     from blackbox_xai.maskers.segments import Grid as Grid
     from blackbox_xai.maskers.segments import Quickshift as Quickshift
+    from blackbox_xai.maskers.segments import Regions as Regions
     from blackbox_xai.maskers.segments import Slic as Slic
     from blackbox_xai.maskers.tabular import TabularMasker as TabularMasker
     from blackbox_xai.maskers.text import TextMasker as TextMasker
@@ -176,6 +177,7 @@ _HOME = {
     "Quickshift": "blackbox_xai.maskers.segments",
     "recalibrate": "blackbox_xai.calibration.recalibration",
     "RecordedModel": "blackbox_xai.adapters.recorded",
+    "Regions": "blackbox_xai.maskers.segments",
     "reliability": "blackbox_xai.calibration.reliability",
     "Rise": "blackbox_xai.explainers.rise",
     "sanity": "blackbox_xai.evaluation.sanity",

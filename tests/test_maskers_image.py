@@ -131,6 +131,7 @@ def test_segmenters_cover_the_image() -> None:
         (bx.Quickshift(max_dist=20), 2, 400),
         (bx.Felzenszwalb(), 2, 200),
         (bx.Grid(rows=3, columns=4), 12, 12),
+        (bx.Regions(), 12, 120),
     ]:
         masked = bx.ImageMasker(segmenter).bind(image)
         d = len(masked.feature_names)
@@ -160,7 +161,28 @@ def test_superpixels_become_a_grid_at_last(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(masked.feature_names) == 12
 
 
-@pytest.mark.parametrize("segmenter", [bx.Slic(), bx.Quickshift(), bx.Felzenszwalb(), bx.Grid()])
+@pytest.mark.parametrize("size", [(64, 64), (150, 150), (100, 240), (300, 300)])
+def test_regions_follow_objects_on_an_image_of_any_size(size: tuple[int, int]) -> None:
+    data, transform = pytest.importorskip("skimage.data"), pytest.importorskip("skimage.transform")
+    photo = transform.resize(data.astronaut(), size, anti_aliasing=True)
+    masked = bx.ImageMasker().bind(photo)
+    n = len(masked.feature_names)
+    assert masked.labels.shape == size
+    assert 12 <= n <= 60
+    side = round(n**0.5)
+    squares = bx.ImageMasker(bx.Grid(rows=side, columns=side)).bind(photo).labels
+    of_regions, of_squares = bx.MeanFill()(photo, masked.labels), bx.MeanFill()(photo, squares)
+    assert ((photo - of_regions) ** 2).mean() < ((photo - of_squares) ** 2).mean()
+
+
+@pytest.mark.parametrize("image", [np.ones((8, 8)), np.eye(8), np.eye(3, 40)])
+def test_where_no_regions_are_found_equal_superpixels_stand_in(image: Any) -> None:
+    np.testing.assert_array_equal(bx.Regions()(image), bx.Slic()(image))
+
+
+@pytest.mark.parametrize(
+    "segmenter", [bx.Regions(), bx.Slic(), bx.Quickshift(), bx.Felzenszwalb(), bx.Grid()]
+)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (8, 5), (1, 1, 3)])
 def test_tiny_images_have_at_least_one_segment(segmenter: Any, shape: tuple[int, ...]) -> None:
     masked = bx.ImageMasker(segmenter, fill=0, channels="last").bind(np.ones(shape))

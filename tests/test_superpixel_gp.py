@@ -46,6 +46,25 @@ def test_a_planted_segment_is_found_whatever_its_label(adaptive: bool) -> None:
         assert np.argmax(why.heatmap[..., 0].ravel()) in np.flatnonzero(LABELS.ravel() == k)
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_superpixels_of_like_colour_are_taken_to_be_alike(first: bool) -> None:
+    bright = np.random.default_rng(3).permutation(64) < 32
+    labels = np.kron(np.arange(64).reshape(8, 8), np.ones((4, 4), int))
+    image = np.repeat(np.where(bright, 0.9, 0.1)[labels][..., None], 3, axis=2)
+    noise = np.random.default_rng(4).permutation(image)  # rows shuffled: colours that mislead
+
+    def model(shown: Any) -> Any:
+        return (shown.max(axis=1 if first else 3) > 0)[:, bright[labels]].mean(axis=1)
+
+    def error(picture: Any) -> float:
+        given = np.moveaxis(picture, -1, 0) if first else picture
+        masker = bx.ImageMasker(labels, fill=0.0, channels="first" if first else "last")
+        why = bx.SuperpixelGP(budget=31, adaptive=False).explain(model, given, masker)
+        return float(np.abs(why.values[:, 0] - bright / 32).mean())
+
+    assert error(image) < 0.5 * error(noise)
+
+
 def test_an_additive_model_is_recovered() -> None:
     image = np.random.default_rng(0).random((16, 16)) + 0.5
     why = bx.SuperpixelGP(budget=200).explain(additive, image, bx.ImageMasker(LABELS, fill=0.0))

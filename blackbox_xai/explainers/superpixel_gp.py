@@ -22,29 +22,32 @@ __all__ = ["SuperpixelGP"]
 
 _FIRST_SHARE = 0.4
 _ROUNDS = 3
+# With fewer pairs of masks for each superpixel, the first answers are no guide to the next masks.
+_PAIRS_EACH = 1.25
 # Length scales as shares of the image's side: of the masks, and of the effects to choose from.
 _MASK_LENGTHS = np.array([0.055, 0.11, 0.22])
 _EFFECT_LENGTHS = np.array([0.045, 0.09, 0.18, 0.36])
+# Colours that differ by the whole range of the image are this far apart.
+_COLOUR = 0.35
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuperpixelGP(LocalExplainer):
     """Effects of superpixels, regressed on smooth random masks with a spatial prior.
 
-    Neighbouring superpixels are taken to have similar effects for each pixel; how similar, how
-    strong and how noisy is read off the scores themselves (marginal likelihood). With
-    ``adaptive``, the later masks keep, or hide, what an image drawn from the posterior ranks
-    highest, so that queries go where the ranking is still open. One grey fill suits it best;
-    segments that follow objects, such as ``ImageMasker(Quickshift(), fill=127.0)``, when there are
-    fewer than two hundred rows to spend, and equal superpixels, ``Slic()``, above.
+    Superpixels that are near each other and of like colour are taken to have similar effects for
+    each pixel; how similar, how strong and how noisy is read off the scores themselves (marginal
+    likelihood). With ``adaptive``, the later masks keep, or hide, what an image drawn from the
+    posterior ranks highest, so that queries go where the ranking is still open. Segments that
+    follow objects, as those of ``ImageMasker()`` do, suit it best, and one grey fill.
 
     Parameters
     ----------
     budget : int
         Model rows spent at most, that of the image itself included.
     adaptive : bool
-        Whether 60 % of the budget follow the posterior in three rounds; otherwise all masks are
-        drawn at the start.
+        Whether 60 % of the budget follow the posterior in three rounds, given two and a half rows
+        for each superpixel; otherwise all masks are drawn at the start.
     reliability : float, optional
         Stop between rounds as soon as the expected squared correlation of the map with the one
         that endless queries would give reaches this, 0 to 1. None spends the budget.
@@ -83,7 +86,7 @@ class SuperpixelGP(LocalExplainer):
         places = _places(v)
         full = (yield Query(np.ones((1, v.n_features), dtype=bool)))[0]
         run = _Run(v, places, len(full), int(np.argmax(full)))
-        schedule = self._schedule()
+        schedule = self._schedule(v.n_features)
         for i, n in enumerate(schedule):
             kept = run.posterior_masks(n, rng) if i else places.masks(n, rng)
             yield from run.ask(kept, rng)
@@ -92,10 +95,10 @@ class SuperpixelGP(LocalExplainer):
                 break
         return run.attribution()
 
-    def _schedule(self) -> list[int]:
+    def _schedule(self, d: int) -> list[int]:
         """Return how many masks, with their complements, each round sends."""
         pairs = (self.budget - 1) // 2
-        if not self.adaptive:
+        if not self.adaptive or pairs < _PAIRS_EACH * d:
             return [pairs]
         first = max(round(_FIRST_SHARE * pairs), 1)
         cuts = [first + (pairs - first) * i // _ROUNDS for i in range(_ROUNDS + 1)]
@@ -118,7 +121,11 @@ class SuperpixelGP(LocalExplainer):
 
 @dataclass(frozen=True, eq=False)
 class _Places:
-    """Where the superpixels lie, in shares of the longer side, and how many pixels they have."""
+    """Where the superpixels lie and how many pixels they have.
+
+    A place is a position, in shares of the longer side, and a colour, in shares of the image's
+    range times ``_COLOUR``.
+    """
 
     labels: IntArray
     centres: FloatArray
@@ -138,9 +145,20 @@ def _places(v: ValueFunction) -> _Places:
     labels = layout.labels
     inside = labels >= 0
     flat, grid = labels[inside], np.argwhere(inside) / max(labels.shape)
+    seen = np.concatenate([grid, _colours(layout)[inside]], axis=1)
     sizes = np.bincount(flat, minlength=v.n_features).astype(np.float64)
-    sums = [np.bincount(flat, weights=axis, minlength=v.n_features) for axis in grid.T]
+    sums = [np.bincount(flat, weights=axis, minlength=v.n_features) for axis in seen.T]
     return _Places(labels, np.stack(sums, axis=1) / sizes[:, None], sizes)
+
+
+def _colours(layout: ImageLayout) -> FloatArray:
+    """Return the colours of pixels, ``(height, width, channels)``, scaled for distances."""
+    image, shape = np.asarray(layout.image, dtype=np.float64), layout.labels.shape
+    last = image if image.shape[:2] == shape else np.moveaxis(image, 0, -1)
+    colours = last.reshape(*shape, -1)
+    spread = max(float(np.ptp(colours)), np.finfo(float).tiny)
+    scaled: FloatArray = (colours - colours.min()) * (_COLOUR / spread / colours.shape[-1] ** 0.5)
+    return scaled
 
 
 class _Run:

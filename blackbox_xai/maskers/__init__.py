@@ -5,7 +5,7 @@ from __future__ import annotations
 from blackbox_xai.maskers.defaults import default_masker
 from blackbox_xai.maskers.fills import BlurFill, ColourFill, DrawnFill, ImageFill, MeanFill
 from blackbox_xai.maskers.image import ImageMasker
-from blackbox_xai.maskers.segments import Felzenszwalb, Grid, Quickshift, Slic
+from blackbox_xai.maskers.segments import Felzenszwalb, Grid, Quickshift, Regions, Slic
 from blackbox_xai.maskers.tabular import TabularMasker
 from blackbox_xai.maskers.text import TextMasker
 
@@ -19,6 +19,7 @@ __all__ = [
     "ImageMasker",
     "MeanFill",
     "Quickshift",
+    "Regions",
     "Slic",
     "TabularMasker",
     "TextMasker",

@@ -16,7 +16,7 @@ from blackbox_xai.layouts import ImageLayout
 from blackbox_xai.maskers._pictures import as_dtype, as_image, channels_first, filled_images
 from blackbox_xai.maskers.base import Bound
 from blackbox_xai.maskers.fills import MeanFill
-from blackbox_xai.maskers.segments import Segmenter, Slic, relabelled
+from blackbox_xai.maskers.segments import Regions, Segmenter, relabelled
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["ImageMasker", "MaskedImage"]
@@ -29,9 +29,9 @@ class ImageMasker:
     Parameters
     ----------
     segmenter : callable or ndarray of shape (height, width)
-        ``Slic``, ``Quickshift``, ``Felzenszwalb``, ``Grid``, any function of an image (channels
-        last) that returns a label for each pixel, or such labels. Labels may start anywhere and
-        have gaps: every distinct label is a segment.
+        ``Regions``, ``Slic``, ``Quickshift``, ``Felzenszwalb``, ``Grid``, any function of an image
+        (channels last) that returns a label for each pixel, or such labels. Labels may start
+        anywhere and have gaps: every distinct label is a segment.
     fill : callable, number, sequence or ndarray
         ``MeanFill``, ``BlurFill``, ``ColourFill``, ``ImageFill``, ``DrawnFill``, or a function of
         image and labels; a number or a colour; an image (channels last); or a list of fills, whose
@@ -54,7 +54,7 @@ class ImageMasker:
     array([[[5, 6, 0]]])
     """
 
-    segmenter: Segmenter | NDArray[Any] = field(default_factory=Slic)
+    segmenter: Segmenter | NDArray[Any] = field(default_factory=Regions)
     fill: Any = field(default_factory=MeanFill)
     channels: Literal["last", "first"] | None = field(default=None, kw_only=True)
     keep_alpha: bool = field(default=True, kw_only=True)

@@ -116,24 +116,30 @@ def ours():
 
         return heat
 
-    coarse = bx.ImageMasker(fill=127.0)
+    regions = bx.ImageMasker(fill=127.0)
     fine = bx.ImageMasker(bx.Slic(n_segments=260), fill=127.0)
-    objects = bx.ImageMasker(bx.Quickshift(), fill=127.0)
+    equal = bx.ImageMasker(bx.Slic(), fill=127.0)
+    means = bx.ImageMasker()
     stride = {120: 24, 500: 9, 1000: 6}
     return {
-        "SuperpixelGP": run(lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), coarse),
+        "SuperpixelGP": run(lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), regions),
         "SuperpixelGP, 260 segments": run(
             lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), fine
         ),
-        "SuperpixelGP, quickshift": run(
-            lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), objects
+        "SuperpixelGP, equal segments": run(
+            lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), equal
         ),
-        "KernelShap": run(lambda n, s: bx.KernelShap(budget=n, random_state=s), coarse),
-        "Lime": run(lambda n, s: bx.Lime(n_samples=n, random_state=s), coarse),
-        "Rise": run(lambda n, s: bx.Rise(n_samples=n, random_state=s), coarse),
-        "Rise, prior": run(lambda n, s: bx.Rise(n_samples=n, prior="gp", random_state=s), coarse),
-        "Occlusion 32": run(lambda n, s: bx.Occlusion(windows=32, stride=stride.get(n, 9)), coarse),
-        "Occlusion adaptive": run(lambda n, s: bx.Occlusion(adaptive=True, budget=n), coarse),
+        "SuperpixelGP, segment means": run(
+            lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), means
+        ),
+        "KernelShap": run(lambda n, s: bx.KernelShap(budget=n, random_state=s), regions),
+        "Lime": run(lambda n, s: bx.Lime(n_samples=n, random_state=s), regions),
+        "Rise": run(lambda n, s: bx.Rise(n_samples=n, random_state=s), regions),
+        "Rise, prior": run(lambda n, s: bx.Rise(n_samples=n, prior="gp", random_state=s), regions),
+        "Occlusion 32": run(
+            lambda n, s: bx.Occlusion(windows=32, stride=stride.get(n, 9)), regions
+        ),
+        "Occlusion adaptive": run(lambda n, s: bx.Occlusion(adaptive=True, budget=n), regions),
         "centre prior": centre_prior,
         "random blocks": random_blocks,
     }

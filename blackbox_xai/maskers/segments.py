@@ -125,7 +125,7 @@ class Quickshift:
 
         labels: NDArray[Any] = quickshift(  # type: ignore[no-untyped-call]  # skimage is untyped
             _colours(image),
-            kernel_size=self.kernel_size,
+            kernel_size=self.kernel_size,  # pyright: ignore[reportArgumentType]  # any float, as skimage documents
             max_dist=self.max_dist,
             ratio=self.ratio,
             rng=self.random_state,

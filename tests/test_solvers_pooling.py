@@ -53,3 +53,14 @@ def test_coordinates_that_are_not_there_stay_zero():
     best, _ = pool(found, errors, active, np.full(12, 1 / 12))
     np.testing.assert_allclose(best[~active], 0, atol=1e-12)
     np.testing.assert_allclose(best.sum(axis=1), found.sum(axis=1), atol=1e-9)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-16, 1e-12, 1e-9, 1e-7, 1e-5])
+def test_errors_far_below_the_values_leave_them_as_they_are(noise: float) -> None:
+    rng = np.random.default_rng(0)
+    found = rng.normal(size=(8, 5))
+    centring = np.eye(5) - 0.2
+    errors = np.broadcast_to(noise**2 * centring, (8, 5, 5)).copy()
+    best, shrink = pool(found, errors, np.full((8, 5), True), np.full(8, 1 / 8))
+    np.testing.assert_allclose(best, found, atol=10 * noise)
+    assert np.isfinite(shrink).all()

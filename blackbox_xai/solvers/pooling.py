@@ -9,6 +9,7 @@ from blackbox_xai.protocols import BoolArray, FloatArray
 __all__ = ["pool"]
 
 _STEPS = 8
+_ROUNDING = 1e-12
 _FLOOR = 1e-4  # of the mean square of the errors: smaller spreads are taken for that
 
 
@@ -57,7 +58,8 @@ def pool(
     count = np.maximum(active.sum(axis=0), 1)
     own = np.diagonal(errors, axis1=1, axis2=2)
     scale = own.sum() / max(active.sum(), 1)
-    if not scale > 0:
+    # Errors so far below the values have nothing to gain, and covariances lose them to rounding.
+    if not scale > _ROUNDING * float((found**2).max(initial=0.0)):
         return found, np.ones(found.shape[1])
     mean = found.sum(axis=0) / count
     apart = np.where(active, found - mean, 0.0) ** 2

@@ -162,7 +162,7 @@ def test_a_row_that_always_scores_nan_is_named():
 
 
 def test_faults_poison_and_limits_together():
-    # Well below the fifth of all requests that may be repeats: above, the run is stopped on purpose.
+    # Well below the fifth of requests that may be repeats: above, a run is stopped on purpose.
     faults = {"503": 0.03, "lost": 0.02, "truncated": 0.02, "null": 0.01}
     with (
         Faulty(Plan(faults=faults, max_rows=7, poison=X[[BAD]])) as server,

@@ -279,6 +279,30 @@ def test_batch_sizes_close_in_on_the_limit(limit):
     assert len(refused) <= 7 + 200 / 16 + 2
 
 
+def test_few_batches_go_beside_a_trial_and_none_waits_long_for_it(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(gate_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    size = BatchSize(64)
+    while size.refused is None or size.refused - size.proven > 1:
+        rows, trial = size.next("me")
+        (size.good if rows <= 5 else size.too_large)(rows, trial)
+    trial = False
+    while not trial:
+        rows, trial = size.next("slow")
+        if not trial:
+            size.good(rows, trial=False)
+    assert rows == 10
+    beside = 0
+    while not size.waits:
+        assert size.next("me") == (5, False)
+        beside += 1
+    assert beside <= 16
+    clock[0] += 2.0
+    assert not size.waits
+    size.good(10, trial=True)  # the server has recovered
+    assert size.next("me") == (64, True)
+
+
 def test_requests_in_flight_fall_once_for_each_trouble_and_rise_again():
     gate, never = Gate(Limits(max_parallel=10)), threading.Event()
     began = time.monotonic()

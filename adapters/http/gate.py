@@ -11,6 +11,8 @@ __all__ = ["BatchSize", "Gate"]
 
 _GROW_AFTER = 4
 _GROW_AFTER_MOST = 16
+_BESIDE_A_TRIAL = 12
+_TRIAL_SECONDS = 1.0
 _PACE_SHARE = 0.95
 _PACE_GROWTH = 0.1
 _PACE_EVIDENCE = 5
@@ -143,7 +145,9 @@ class BatchSize:
     Until anything was refused the trial is ``most``, and the others wait for it. Then sizes are
     halved between ``proven`` and the smallest one refused; when these meet, a size twice as large
     is tried now and then, and if that is answered ``most`` again, so that the batch grows back
-    when the server has recovered.
+    when the server has recovered. Only a few batches go beside a trial, lest its thread be kept
+    from the processor while the others send everything in small pieces; but a trial that takes
+    long holds nobody up.
     """
 
     def __init__(self, most: int) -> None:
@@ -154,19 +158,28 @@ class BatchSize:
         self._good = 0
         self._patience = _GROW_AFTER
         self._trial: object = None
+        self._trial_since = 0.0
+        self._beside = 0
 
     @property
     def waits(self) -> bool:
         """Whether nobody else may send while the trial under way lasts."""
-        return self._trial is not None and (not self.proven or not self._learnt)
+        if self._trial is None:
+            return False
+        if not self.proven or not self._learnt:
+            return True
+        fresh = time.monotonic() - self._trial_since < _TRIAL_SECONDS
+        return fresh and self._beside >= _BESIDE_A_TRIAL
 
     def next(self, owner: object) -> tuple[int, bool]:
         """Return the rows of the next batch of ``owner``, and whether it is a trial."""
         if self._trial is not None:
+            self._beside += 1
             return max(self.proven, 1), False
         size = self._wanted()
         trial = size > self.proven
-        self._trial = owner if trial else None
+        if trial:
+            self.hold(owner)
         return size, trial
 
     def _wanted(self) -> int:
@@ -188,8 +201,8 @@ class BatchSize:
             self._patience, self._good = _GROW_AFTER, 0
 
     def hold(self, owner: object) -> None:
-        """Note that ``owner`` sends a row alone, as a trial."""
-        self._trial = owner
+        """Note that ``owner`` sends a trial."""
+        self._trial, self._trial_since, self._beside = owner, time.monotonic(), 0
 
     def release(self, owner: object) -> None:
         """Note that ``owner`` ends; a trial of its own ends with it."""

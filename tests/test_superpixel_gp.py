@@ -177,7 +177,7 @@ def test_the_posterior_is_that_of_the_textbook() -> None:
     spread = share @ (np.array(variances) + (np.array(means) - mean) ** 2)
     np.testing.assert_allclose(fit.effects[:, 0], mean, atol=0.02 * np.abs(mean).max())
     np.testing.assert_allclose(fit.std_err[:, 0], np.sqrt(spread), rtol=0.05)
-    drawn = fit.draw(20_000, 0, rng)
+    drawn = fit.draw(np.zeros(20_000, dtype=np.intp), rng)
     np.testing.assert_allclose(drawn.mean(axis=0), fit.effects[:, 0], atol=0.02)
     np.testing.assert_allclose(drawn.std(axis=0), fit.std_err[:, 0], rtol=0.05)
 

@@ -57,8 +57,9 @@ class SuperpixelGP(LocalExplainer):
     ``values`` are total effects: the score that goes when the superpixel goes, as the mean over
     masks. ``heatmap`` holds effects per pixel, which do not favour large superpixels.
     ``std_err`` are posterior standard deviations, widened where later masks disagree with the
-    first ones by more than chance. The adaptive masks follow the output with the
-    highest score; all outputs are regressed on all masks.
+    first ones by more than chance. All outputs are regressed on all masks. The adaptive
+    masks take turns between the outputs asked for, by how much of each, in its own unit, is
+    still unknown; for the best map of one output, ask for that one alone.
 
     References
     ----------
@@ -85,7 +86,7 @@ class SuperpixelGP(LocalExplainer):
     def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
         places = _places(v)
         full = (yield Query(np.ones((1, v.n_features), dtype=bool)))[0]
-        run = _Run(v, places, len(full), int(np.argmax(full)))
+        run = _Run(v, places, len(full))
         schedule = self._schedule(v.n_features)
         for i, n in enumerate(schedule):
             kept = run.posterior_masks(n, rng) if i else places.masks(n, rng)
@@ -168,8 +169,8 @@ class _Run:
     and odd interactions only, so regressing it keeps interactions of even order out of the noise.
     """
 
-    def __init__(self, v: ValueFunction, places: _Places, k: int, focus: int) -> None:
-        self.v, self.places, self.focus = v, places, focus
+    def __init__(self, v: ValueFunction, places: _Places, k: int) -> None:
+        self.v, self.places = v, places
         self.level = np.zeros(k)
         self.moments = Moments(v.n_features, k, about_mean=False)
         self.first: SmoothFit | None = None
@@ -195,7 +196,11 @@ class _Run:
 
     def posterior_masks(self, n: int, rng: np.random.Generator) -> BoolArray:
         """Masks ``(n, d)`` that keep what a draw from the posterior ranks highest."""
-        density = self.fit.draw(n, self.focus, rng) / self.places.sizes
+        unknown = (self.fit.std_err**2).sum(axis=0)
+        total = unknown.sum()
+        k = len(unknown)
+        turns = stratified_draws(unknown / total if total > 0 else np.full(k, 1 / k), n, rng)
+        density = self.fit.draw(turns, rng) / self.places.sizes
         return top_shares(density, self.places.sizes, spread_levels(n, 0.05, 0.9, rng))
 
     def _drift(self) -> FloatArray:

@@ -15,7 +15,8 @@ from blackbox_xai.layouts import TabularLayout
 from blackbox_xai.maskers.base import Bound
 from blackbox_xai.maskers.centroids import summarised
 from blackbox_xai.maskers.columns import RawBlock
-from blackbox_xai.maskers.tables import Table, column_place, read_table
+from blackbox_xai.maskers.grouping import grouped, shared_value
+from blackbox_xai.maskers.tables import Table, read_table
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, PairWriter
 
 __all__ = ["MaskedRow", "TabularMasker"]
@@ -81,7 +82,7 @@ class TabularMasker:
             table, shares = summarised(table, shares, n_centroids)
         self.n_centroids = n_centroids
         self._table, self._weights = table, shares
-        self.feature_names, self._features = _grouped(table.names, groups)
+        self.feature_names, self._features = grouped(table.names, groups)
 
     @property
     def n_background(self) -> int:
@@ -183,7 +184,7 @@ class MaskedRow(Bound):
         if self.features is None:
             return TabularLayout(tuple(values))
         members = [np.flatnonzero(self.features == i) for i in range(len(self.feature_names))]
-        return TabularLayout(tuple(_shared(self.table.names, values, own) for own in members))
+        return TabularLayout(tuple(shared_value(self.table.names, values, own) for own in members))
 
     @property
     def row_bytes(self) -> int:
@@ -241,41 +242,3 @@ def _weights(weights: Any, n: int) -> FloatArray:
         raise InputError("weights must be finite, at least 0, and not all 0.")
     shares: FloatArray = given / given.sum()
     return shares
-
-
-def _grouped(
-    names: tuple[str, ...], groups: Mapping[str, Sequence[str | int]] | None
-) -> tuple[tuple[str, ...], IntArray | None]:
-    """Return the names of the features, and the feature of each column (None: one each)."""
-    if not groups:
-        return names, None
-    owner: dict[int, str] = {}
-    for group, columns in groups.items():
-        if isinstance(columns, str) or len(columns) == 0:
-            raise InputError(f"groups[{group!r}] must list columns, got {shown(columns)}.")
-        for column in columns:
-            j = column_place(names, column, f"groups[{group!r}]")
-            if j in owner:
-                raise InputError(
-                    f"groups must be disjoint; {names[j]!r} is in {owner[j]!r} and {group!r}."
-                )
-            owner[j] = str(group)
-    labels = [owner.get(j, name) for j, name in enumerate(names)]
-    features = tuple(dict.fromkeys(labels))
-    alone = [name for j, name in enumerate(names) if j not in owner]
-    clash = set(alone) & set(owner.values())
-    if clash:
-        raise InputError(f"groups: {clash.pop()!r} is also the name of a column outside the group.")
-    place = {name: i for i, name in enumerate(features)}
-    return features, np.array([place[label] for label in labels])
-
-
-def _shared(names: tuple[str, ...], values: list[Any], members: IntArray) -> Any:
-    """Return how the values of a group read: the active column of a one-hot group, else all."""
-    own = [values[j] for j in members]
-    if len(own) == 1:
-        return own[0]
-    on = [j for j, value in zip(members, own, strict=True) if value == 1]
-    if len(on) == 1 and all(value in (0, 1) for value in own):
-        return names[on[0]]
-    return ", ".join(str(value) for value in own)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from blackbox_xai.protocols import FloatArray
+from blackbox_xai.protocols import FloatArray, IntArray
 
 __all__ = ["Moments", "SmoothFit", "fit_smooth"]
 
@@ -56,20 +56,38 @@ class Moments:
 
 
 @dataclass(frozen=True, eq=False)
+class _Space:
+    """What one length scale makes of the design: its spectrum, and effects in its directions."""
+
+    length: float
+    spectrum: FloatArray
+    vectors: FloatArray
+    basis: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class _Component:
     """Posterior of one output under one length scale and noise ratio."""
 
+    space: _Space
     evidence: float
-    length: float
     noise_ratio: float
     mean: FloatArray
-    basis: FloatArray
     scales: FloatArray
 
     @property
     def root(self) -> FloatArray:
         """A matrix whose product with its transpose is the posterior covariance."""
-        return self.basis * self.scales
+        return self.space.basis * self.scales
+
+    def draw(self, noise: FloatArray) -> FloatArray:
+        """Turn standard normal noise ``(n, d)`` into draws from the posterior.
+
+        Noise is turned into the eigenvectors first: which signs they have, and which of them span
+        an eigenspace, is up to the linear algebra of the machine, and cancels out.
+        """
+        drawn: FloatArray = self.mean + (noise @ self.space.vectors) @ self.root.T
+        return drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,15 +108,18 @@ class SmoothFit:
     noise_ratio: FloatArray
     _mixtures: list[tuple[FloatArray, list[_Component]]]
 
-    def draw(self, n: int, output: int, rng: np.random.Generator) -> FloatArray:
-        """Draw effects ``(n, d)`` on one output from the posterior."""
-        shares, components = self._mixtures[output]
-        chosen = rng.choice(len(components), size=n, p=shares)
-        drawn = np.empty((n, len(self.effects)))
-        for i, component in enumerate(components):
-            rows = np.flatnonzero(chosen == i)
-            noise = rng.standard_normal((len(rows), component.root.shape[1]))
-            drawn[rows] = component.mean + noise @ component.root.T
+    def draw(self, outputs: IntArray, rng: np.random.Generator) -> FloatArray:
+        """Draw effects from the posterior, ``(n, d)``: row ``i`` those on output ``outputs[i]``."""
+        noise = rng.standard_normal((len(outputs), len(self.effects)))
+        luck = rng.random(len(outputs))
+        drawn = np.empty_like(noise)
+        for output in np.unique(outputs):
+            shares, components = self._mixtures[output]
+            own = np.flatnonzero(outputs == output)
+            chosen = np.searchsorted(np.cumsum(shares)[:-1], luck[own], side="right")
+            for i, component in enumerate(components):
+                rows = own[chosen == i]
+                drawn[rows] = component.draw(noise[rows])
         return drawn
 
 
@@ -149,10 +170,10 @@ def fit_smooth(
     for length in lengths:
         pull = _prior_root(distances, length, gram * np.outer(sizes, sizes), n) * sizes[:, None]
         spectrum, vectors = eigh(pull.T @ gram @ pull)
-        spectrum, basis = np.maximum(spectrum, 0.0), pull @ vectors
-        projected = basis.T @ cross
+        space = _Space(float(length), np.maximum(spectrum, 0.0), vectors, pull @ vectors)
+        projected = space.basis.T @ cross
         for j, own in enumerate(components):
-            own += _components(length, spectrum, basis, projected[:, j], float(energy[j]), n)
+            own += _components(space, projected[:, j], float(energy[j]), n)
     return _mixed([_mixture(own) for own in components])
 
 
@@ -169,7 +190,7 @@ def _mixed(mixtures: list[tuple[FloatArray, list[_Component]]]) -> SmoothFit:
     return SmoothFit(
         effects=np.stack(effects, axis=1),
         std_err=np.stack(std_err, axis=1),
-        length=np.array([component.length for component in best]),
+        length=np.array([component.space.length for component in best]),
         noise_ratio=np.array([component.noise_ratio for component in best]),
         _mixtures=mixtures,
     )
@@ -192,15 +213,9 @@ def _prior_root(distances: FloatArray, length: float, gram: FloatArray, n: int) 
     return np.asarray(np.linalg.cholesky(scaled), dtype=np.float64)
 
 
-def _components(
-    length: float,
-    spectrum: FloatArray,
-    basis: FloatArray,
-    projected: FloatArray,
-    energy: float,
-    n: int,
-) -> list[_Component]:
+def _components(space: _Space, projected: FloatArray, energy: float, n: int) -> list[_Component]:
     """Return the posteriors of one output under one length scale, one for each noise ratio."""
+    spectrum = space.spectrum
     seen = np.where(spectrum > 1e-12, projected**2 / np.maximum(spectrum, 1e-12), 0.0)
     ratios = _NOISE_RATIOS
     shrunk = spectrum[:, None] + ratios
@@ -210,11 +225,10 @@ def _components(
     evidence = -0.5 * (n * np.log(signal) + volume)
     return [
         _Component(
+            space=space,
             evidence=float(evidence[i]),
-            length=float(length),
             noise_ratio=float(ratios[i]),
-            mean=basis @ (projected / shrunk[:, i]),
-            basis=basis,
+            mean=space.basis @ (projected / shrunk[:, i]),
             scales=np.sqrt(signal[i] * ratios[i] / shrunk[:, i]),
         )
         for i in np.flatnonzero(evidence >= evidence.max() + np.log(_UNLIKELY))

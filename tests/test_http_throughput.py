@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import threading
 import time
 
 import numpy as np
@@ -18,18 +19,37 @@ X = np.random.default_rng(0).normal(size=(400, 4))
 PAUSE = 0.05
 
 
+class Busy:
+    """The model of a slow server; ``most`` is how many batches it had at once."""
+
+    def __init__(self):
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, rows):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(PAUSE)
+        with self.lock:
+            self.now -= 1
+        return truth(rows)
+
+
 @pytest.mark.slow
 def test_explaining_many_inputs_keeps_the_server_busy():
-    masker = bx.TabularMasker(X[200:216])
-    with Faulty(Plan(delay=PAUSE)) as server:
+    # By counts, which hold on any machine: every place is taken, and batches are full although
+    # one input alone would leave most of them short. A benchmark measures the rate.
+    masker, busy = bx.TabularMasker(X[200:216]), Busy()
+    with Faulty(Plan(), model=busy) as server:
         limits = Limits(max_parallel=16)
-        model = HttpModel(server.url, scale="probability", batch_size=16, limits=limits)
+        model = HttpModel(server.url, scale="probability", batch_size=64, limits=limits)
         model.predict(X[:256])
-        before, began = server.requests, time.monotonic()
+        requests, rows = server.requests, server.rows
         bx.ExactShapley().explain_many(model, X[:200], masker)
-        seconds, requests = time.monotonic() - began, server.requests - before
-    # The server shares this process, so the bound is loose; a benchmark measures the real one.
-    assert requests / seconds >= 0.75 * 16 / PAUSE
+        requests, rows = server.requests - requests, server.rows - rows
+    assert busy.most == 16
+    assert requests <= 1.02 * rows / 64
 
 
 def test_a_bomb_costs_no_memory():
@@ -49,7 +69,10 @@ def test_overhead_of_one_call_is_small():
     with Faulty(Plan(delay=PAUSE)) as server:
         model = HttpModel(server.url, batch_size=16, preflight=False)
         model.predict(X[:16])
-        began = time.monotonic()
+        seconds = []
         for _ in range(10):
+            began = time.monotonic()
             np.testing.assert_array_equal(model.predict(X[:16]), truth(X[:16]))
-        assert time.monotonic() - began <= 10 * PAUSE * 1.1 + 0.2
+            seconds.append(time.monotonic() - began)
+    # The best of ten: the others may have met a busy machine.
+    assert min(seconds) <= 1.1 * PAUSE + 0.01

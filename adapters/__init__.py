@@ -113,6 +113,8 @@ def _located(place: str | bytes, settings: dict[str, Any]) -> Adapter:
         from blackbox_xai.adapters.http import HttpModel
 
         return HttpModel(name, **settings)
+    if "://" in name:
+        raise InputError(f"model must be an http or https address, or a file, got {shown(name)}.")
     if Path(name).suffix.lower() in {".skops", *PICKLES}:
         return load_model(name, **settings)
     return OnnxModel(name, **settings)

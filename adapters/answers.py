@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from blackbox_xai.errors import AnswerError, BlackboxError, InputError, Interrup
 from blackbox_xai.protocols import FloatArray
 
 __all__ = [
-    "as_numbers",
+    "as_array",
     "by_row",
     "check_names",
     "check_range",
     "check_scores",
+    "is_numeric",
     "one_line",
     "with_partial",
 ]
@@ -104,7 +106,7 @@ def check_scores(
     AnswerError
         For labels, a wrong number of rows or outputs, or a score that is not finite.
     """
-    given = as_numbers(answer)
+    given = _numbers(answer, start)
     raw = given[:, None] if given.ndim == 1 else given
     rows = range(start, start + n)
     if raw.ndim != 2 or raw.shape[0] != n or raw.shape[1] == 0:
@@ -130,23 +132,50 @@ def check_scores(
     return scores
 
 
-def as_numbers(answer: Any) -> NDArray[Any]:
-    """Return ``answer`` as an array of numbers.
+def as_array(answer: Any) -> NDArray[Any]:
+    """Return ``answer`` as an array; masked numbers are NaN, floats held as objects are floats.
 
     Raises
     ------
     AnswerError
-        When it holds something else.
+        When its rows are not of equal length.
     """
     try:
-        raw = np.asarray(answer.toarray() if hasattr(answer, "tocsr") else answer)
+        raw = np.asarray(answer.toarray() if hasattr(answer, "tocsr") else _unmasked(answer))
     except (ValueError, TypeError, RuntimeError) as error:
         raise AnswerError(
             f"The model's answer is no score matrix: {one_line(error, 200)}"
         ) from error
-    if raw.dtype.kind not in "fiub":
-        raise AnswerError(
-            f"The model returned {shown(raw.ravel()[:3].tolist())} of type {raw.dtype}, "
-            "not scores. Pass its predict_proba or decision function instead of predict."
-        )
+    if raw.dtype.kind == "O" and raw.size and all(isinstance(cell, float) for cell in raw.flat):
+        return raw.astype(np.float64)
     return raw
+
+
+def is_numeric(raw: NDArray[Any]) -> bool:
+    """Tell whether an answer holds numbers (or truth values) throughout."""
+    return raw.dtype.kind in "fiub"
+
+
+def _numbers(answer: Any, start: int) -> NDArray[Any]:
+    """Return ``answer`` as an array of numbers, or say what it holds instead."""
+    raw = as_array(answer)
+    if is_numeric(raw):
+        return raw
+    numbers = [isinstance(cell, Real) for cell in raw.ravel()]
+    if any(numbers) and not all(numbers):
+        at = np.unravel_index(numbers.index(False), raw.shape)
+        row = start + int(at[0])
+        raise AnswerError(
+            f"The model returned {shown(raw[at])} for row {row}, which is no score.", [row]
+        )
+    raise AnswerError(
+        f"The model returned {shown(raw.ravel()[:3].tolist())} of type {raw.dtype}, "
+        "not scores. Pass its predict_proba or decision function instead of predict."
+    )
+
+
+def _unmasked(answer: Any) -> Any:
+    """Return a masked array as what it says: no value where it is masked."""
+    if isinstance(answer, np.ma.MaskedArray) and np.ma.is_masked(answer) and is_numeric(answer):
+        return np.ma.filled(answer.astype(np.float64), np.nan)
+    return answer

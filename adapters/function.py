@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from blackbox_xai._checks import check_choice, shown
 from blackbox_xai._inputs import copied
-from blackbox_xai.adapters.answers import as_numbers
+from blackbox_xai.adapters.answers import as_array, is_numeric
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import AnswerError, InputError
 from blackbox_xai.protocols import Parallel, Scale
@@ -81,8 +81,8 @@ Pass its predict_proba or decision function instead of predict.
         self._classifier = hasattr(owner, "classes_") and not self._integers
 
     def _predict_batch(self, batch: Any) -> Any:
-        answer = as_numbers(self._function(copied(batch)))
-        if answer.ndim and answer.size == len(answer):
+        answer = as_array(self._function(copied(batch)))
+        if is_numeric(answer) and answer.ndim and answer.size == len(answer):
             self._refuse_labels(answer)
         return answer
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox_xai._checks import shown
 from blackbox_xai.errors import InputError
@@ -25,6 +26,7 @@ __all__ = [
     "is_frame",
     "is_pandas",
     "is_polars",
+    "is_table",
     "n_rows",
     "pick_rows",
     "row",
@@ -63,6 +65,11 @@ def is_frame(inputs: Any) -> bool:
     return is_pandas(inputs) or is_polars(inputs)
 
 
+def is_table(inputs: Any) -> bool:
+    """Tell whether inputs are rows of cells, rather than images or texts."""
+    return hasattr(inputs, "columns") or np.ndim(inputs[0]) == 1
+
+
 def columns(inputs: Any) -> list[Any]:
     """Return the column names of a frame."""
     return list(inputs.columns)
@@ -94,7 +101,7 @@ def take_rows(inputs: Any, start: int, stop: int) -> Any:
     return inputs.iloc[start:stop] if hasattr(inputs, "iloc") else inputs[start:stop]
 
 
-def pick_rows(inputs: Any, rows: Sequence[int]) -> Any:
+def pick_rows(inputs: Any, rows: Sequence[int] | NDArray[np.intp]) -> Any:
     """Return the rows of these numbers, in this order, in the form of ``inputs``."""
     if hasattr(inputs, "iloc"):
         return inputs.iloc[list(rows)]

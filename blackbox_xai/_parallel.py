@@ -28,6 +28,8 @@ def progress_hook(progress: bool | Progress, label: str) -> tuple[Progress, Call
     """Return a hook ``(done, total)`` and a function that ends it; tqdm stands behind True."""
     if callable(progress):
         return progress, lambda: None
+    if not isinstance(progress, bool):
+        raise InputError(f"progress must be True, False or a function, got {shown(progress)}.")
     if not progress:
         return lambda _done, _total: None, lambda: None
     from tqdm.auto import tqdm

@@ -41,11 +41,20 @@ class BlackboxError(Exception):
     partial : list
         What was finished before the error, in the order of the inputs, ``None`` where nothing
         was; empty when the failing call produces a single result.
+    input : int or None
+        Which of several inputs could not be explained, counted from 0; the message begins with
+        it. None where it is not one of several.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.partial: list[Any] = []
+        self.input: int | None = None
+
+    def __str__(self) -> str:
+        """Return one sentence for the user."""
+        sentence = super().__str__()
+        return sentence if self.input is None else f"Input {self.input}: {sentence}"
 
 
 class InputError(BlackboxError, ValueError):
@@ -88,7 +97,7 @@ class PredictError(ModelError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep ``rows`` and ``cost`` when the error travels back from a worker process."""
-        return (type(self), (str(self), self.rows, self.cost))
+        return (type(self), (self.args[0], self.rows, self.cost), {"input": self.input})
 
 
 class AnswerError(PredictError):

@@ -218,11 +218,34 @@ def answering(answer, **settings):
         (np.zeros(50, bool), "look like class labels"),
         (np.full(50, 1 + 1j), "of type complex128, not scores"),
         (np.full((50, 2), np.nan), "returned nan for row 0, output 0; scores must be finite"),
+        (np.zeros(50, int).astype(object), "of type object, not scores"),
+        (np.ma.array(np.zeros(50), mask=np.arange(50) == 17), "returned nan for row 17, output 0"),
+        (np.ma.array(np.zeros(50, int), mask=np.arange(50) == 17), "returned nan for row 17"),
     ],
 )
 def test_answers_that_are_no_scores_are_refused(answer, message):
     with pytest.raises(AnswerError, match=message):
         answering(answer).predict(X)
+
+
+@pytest.mark.parametrize("bad", ["n/a", None, 1 + 1j])
+def test_an_entry_that_is_no_number_names_its_row_in_the_inputs(bad):
+    def model(batch):
+        scores = np.full((len(batch), 2), 0.5, dtype=object)
+        scores[batch[:, 0] == 7, 1] = bad
+        return scores
+
+    rows = X.copy()
+    rows[17, 0] = 7
+    with pytest.raises(AnswerError, match="for row 17, which is no score") as caught:
+        bx.as_model(model, batch_size=8).predict(rows)
+    assert caught.value.rows == (17,)
+
+
+@pytest.mark.parametrize("kind", [np.ma.array, lambda scores: scores.astype(object)])
+def test_floats_in_another_wrapping_are_an_answer(kind):
+    scores = answering(kind(np.arange(50.0))).predict(X)
+    np.testing.assert_array_equal(scores[:, 0], np.arange(50.0))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

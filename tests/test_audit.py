@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import blackbox_xai as bx
@@ -12,7 +13,7 @@ from blackbox_xai.errors import BudgetError, InputError, Interrupted, LoadError,
 from blackbox_xai.report import measures
 from blackbox_xai.report.audit import SECTIONS, Audit
 from blackbox_xai.report.case import Guard
-from blackbox_xai.report.local import pick_rows
+from blackbox_xai.report.local import choose_rows
 from blackbox_xai.report.rows import row_record
 from blackbox_xai.report.subject import file_facts
 from blackbox_xai.report.verdict import verdict
@@ -128,11 +129,11 @@ def test_drivers_are_taken_from_random_rows_only(whole):
 
 def test_the_rows_explained_are_some_wrong_some_unusual_most_random():
     special = [np.array([5, 6]), np.array([6, 7])]
-    sampled, picked = pick_rows(100, 12, special, np.random.default_rng(0))
+    sampled, picked = choose_rows(100, 12, special, np.random.default_rng(0))
     assert picked.tolist() == [5, 6, 7]
     assert len(sampled) == 9
     assert not set(sampled) & set(picked)
-    sampled, picked = pick_rows(3, 12, special, np.random.default_rng(0))
+    sampled, picked = choose_rows(3, 12, special, np.random.default_rng(0))
     assert sampled.tolist() == [0, 1, 2]
     assert not len(picked)
 
@@ -373,6 +374,12 @@ def test_a_guard_counts_threads_together():
         ({"random_state": -1}, "random_state must be at least 0"),
         ({"background": None}, "background must be given for tables"),
         ({"y": [1, 2]}, "y must have 60 labels"),
+        ({"y": np.zeros((60, 1))}, r"one label for each row of X, got shape \(60, 1\)"),
+        ({"y": "label"}, "one label for each row of X, got 'label'"),
+        ({"y": [float("nan")] * 60}, "y: row 0 is nan, which is no output"),
+        ({"sections": "rows"}, "sections must be a list of names, got 'rows'"),
+        ({"skip": "rows"}, "skip must be a list of names, got 'rows'"),
+        ({"progress": "bar"}, "progress must be True, False or a function"),
         ({"y": ["maybe"] * 60}, "y: row 0 is 'maybe', which is no output"),
     ],
 )
@@ -381,6 +388,64 @@ def test_bad_arguments_are_named(table, change, message):
     given = {"y": y, "background": background, **change}
     with pytest.raises(InputError, match=message):
         bx.audit(Spy(), X, **given)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.zeros((0, 4)), None, "X must have at least one row, got 0"),
+        ([], None, "X must have at least one row, got 0"),
+        (None, None, "inputs must be an array, frame or list, got None"),
+        (np.zeros((60, 4)), [1, 2], "y must have 60 labels"),
+        (pd.DataFrame(np.zeros((60, 4)), columns=list("abbd")), None, "two columns named 'b'"),
+    ],
+)
+def test_bad_data_are_refused_before_anything_is_sent(table, X, y, message):
+    spy = Spy()
+    with pytest.raises(InputError, match=message):
+        bx.audit(spy, X, y, background=table[2])
+    assert spy.rows == 0
+
+
+def test_rows_that_cannot_be_explained_are_named_and_left_out(table):
+    _, y, background = table
+    X = table[0].copy()
+    X[17, 2] = np.nan  # a cell that the model does not mind: its weight is 0
+
+    def tolerant(rows):
+        return scores(np.nan_to_num(rows))
+
+    report = bx.audit(Spy(tolerant), X, y, background=background, n_explain=60, sections=["rows"])
+    explained = {item["row"] for item in report.document["rows"]["items"]}
+    assert explained == set(range(60)) - {17}
+    assert report.complete
+    (warning,) = [w for w in report.document["limits"]["warnings"] if w.startswith("Row 17")]
+    assert "missing (NaN) in column 'x2'" in warning
+
+
+def test_a_row_that_the_model_refuses_is_named_as_in_the_data(table):
+    X, _, background = table
+    given = {"background": background, "n_explain": 20, "sections": ["rows"]}
+    last = bx.audit(Spy(), X, **given).document["rows"]["items"][-1]["row"]
+    assert last >= 20  # no place among those explained
+
+    def model(rows):
+        if (rows == X[last, 0]).any() and len(rows) != len(X):  # versions of it, not the data
+            raise RuntimeError("no")
+        return scores(rows)
+
+    report = bx.audit(model, X, **given)
+    assert not report.complete
+    assert f"Input {last}: The model failed" in report.document["ledger"]["stopped"][0]["why"]
+
+
+def test_few_rows_leave_sections_out_and_nothing_else(table):
+    X, y, background = table
+    report = bx.audit(Spy(), X[:1], y[:1], background=background, n_explain=1)
+    assert report.complete
+    assert len(report.document["rows"]["items"]) == 1
+    assert report.document.get("surrogate") is None
+    assert any("Rules were not learnt" in w for w in report.document["limits"]["warnings"])
 
 
 def test_a_missing_model_file_is_named():

@@ -287,6 +287,21 @@ def test_explanations_as_table_json_csv_and_parquet(place):
     assert "Content-Security-Policy" in (place / "e.html").read_text()
 
 
+def test_a_row_that_cannot_be_explained_is_named_as_in_the_file(place):
+    lines = (place / "data.csv").read_text().splitlines()
+    lines[1 + 17] = ",0.5,0.5,1"
+    (place / "data.csv").write_text("\n".join(lines) + "\n")
+    code, out, err = call("explain", *BASE, "--rows", "5:30", "-o", "-", "--format", "csv")
+    assert code == 4
+    assert "Stopped early: Input 17: x is missing (NaN) in column 'age'" in err
+    written = {int(row["row"]) for row in csv.DictReader(io.StringIO(out))}
+    assert {5, 16} <= written
+    assert 17 not in written
+    code, out, err = call("explain", *BASE, "--rows", "17:18")
+    assert (code, out) == (5, "")
+    assert "x is missing (NaN) in column 'age'" in err
+
+
 def test_an_explanation_cut_short_writes_the_finished_rows(place):
     call("explain", *BASE, "--rows", "0:30", "-o", "-", "-q")
     budget = asked(place) * 2 // 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
 import blackbox_xai as bx
 from blackbox_xai.errors import InputError, Interrupted, PredictError
@@ -115,7 +118,8 @@ def test_what_was_finished_before_a_failure_is_kept(masker: Any) -> None:
     xs[17] = 9.0
     with pytest.raises(PredictError, match="nine is not scored") as caught:
         bx.ExactShapley().explain_many(FailsOnNine(), xs, masker)
-    assert "while explaining input 17" in caught.value.__notes__
+    assert caught.value.input == 17
+    assert str(caught.value) == "Input 17: nine is not scored"
     partial = caught.value.partial
     assert [i for i, e in enumerate(partial) if e is None] == [17]
     with pytest.warns(RuntimeWarning, match="19 of 20 inputs were explained"):
@@ -129,7 +133,7 @@ def test_an_input_that_does_not_fit_fails_alone(masker: Any) -> None:
     xs = [X[0], X[1][:2], X[2]]
     with pytest.raises(InputError, match="must have 4 values") as caught:
         bx.ExactShapley().explain_many(Linear(WEIGHTS), xs, masker)
-    assert caught.value.__notes__ == ["while explaining input 1"]
+    assert str(caught.value).startswith("Input 1: x must have 4 values")
     assert [e is None for e in caught.value.partial] == [False, True, False]
     with pytest.warns(RuntimeWarning, match="2 of 3"):
         many = bx.ExactShapley().explain_many(Linear(WEIGHTS), xs, masker, on_error="return")
@@ -199,3 +203,53 @@ def test_bad_arguments_are_named(masker: Any, name: str, bad: Any) -> None:
 def test_a_misspelt_setting_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         Shuffled(random_sate=1)  # type: ignore[call-arg]
+
+
+def test_an_error_of_all_inputs_names_none(masker: Any) -> None:
+    with pytest.raises(PredictError, match=r"^The model returned scores of shape") as caught:
+        bx.ExactShapley().explain_many(lambda rows: rows[:, :0], X[:3], masker)
+    assert caught.value.input is None
+    with pytest.raises(InputError, match=r"^x must have 4 values"):
+        bx.ExactShapley().explain_many(Linear(WEIGHTS), [X[0, :2]], masker)
+
+
+def test_the_input_at_fault_survives_a_trip_between_processes() -> None:
+    error = PredictError("nine is not scored", [3])
+    error.input = 17
+    back = pickle.loads(pickle.dumps(error))
+    assert (str(back), back.input, back.rows) == (str(error), 17, (3,))
+
+
+@pytest.mark.parametrize("thing", [None, X, bx.TabularMasker, "TabularMasker"])
+def test_what_is_no_masker_is_refused_before_anything_is_sent(thing: Any) -> None:
+    spy = Spy(Linear(WEIGHTS))
+    for call in (bx.Lime().explain, bx.Lime().explain_many, bx.Lime().plan):
+        with pytest.raises(InputError, match=r"masker must be a masker, such as TabularMasker"):
+            call(spy, X[:1], thing)
+    assert spy.rows == 0
+
+
+def test_progress_is_a_switch_or_a_function(masker: Any) -> None:
+    with pytest.raises(InputError, match="progress must be True, False or a function, got 'bar'"):
+        bx.Lime().explain_many(Linear(WEIGHTS), X[:2], masker, progress="bar")
+
+
+def test_the_short_way_takes_a_column_of_texts_and_a_list_of_numbers() -> None:
+    texts = pd.Series(["good film", "bad film"], index=[7, 9])
+    many = bx.explain(lambda batch: [float("good" in text) for text in batch], texts)
+    assert [why.feature_names for why in many] == [("good", "film"), ("bad", "film")]
+    np.testing.assert_allclose(many[0].values[:, 0], [1.0, 0.0], atol=1e-12)
+    (why,) = bx.explain(Linear(WEIGHTS), [1.0, 2.0, 3.0, 4], background=BACKGROUND)
+    moved = np.array([1.0, 2.0, 3.0, 4.0]) - BACKGROUND.mean(0)
+    np.testing.assert_allclose(why.values, WEIGHTS * moved[:, None], atol=1e-12)
+    row = pd.Series({"colour": "red", "size": "big"})
+    frame = pd.DataFrame({"colour": ["red", "blue"], "size": ["big", "small"]})
+    (why,) = bx.explain(
+        lambda rows: (rows["colour"] == "red").to_numpy(float), row, background=frame
+    )
+    np.testing.assert_allclose(why.values[:, 0], [0.5, 0.0], atol=1e-12)
+
+
+def test_a_sparse_batch_says_how_to_make_it_dense() -> None:
+    with pytest.raises(InputError, match=r"inputs must be dense.*Pass inputs\.toarray\(\)"):
+        bx.explain(Linear(WEIGHTS), sparse.csr_matrix(X), background=BACKGROUND)

@@ -32,9 +32,8 @@ class _Task:
 def _task(given: dict[str, Any]) -> _Task:
     import numpy as np
 
-    from blackbox_xai._inputs import n_rows
+    from blackbox_xai._inputs import n_rows, pick_rows
     from blackbox_xai.report.defaults import choose_masker
-    from blackbox_xai.report.local import take
 
     inputs = read_inputs(given)
     data = inputs.data
@@ -42,7 +41,7 @@ def _task(given: dict[str, Any]) -> _Task:
     rows = np.array(row_range(given["rows"], n_rows(data.inputs)))
     masker = choose_masker(data.inputs, inputs.background, names, given["seed"])
     explainer = _explainer(given, masker, data.inputs)
-    return _Task(take(data.inputs, rows), rows, data.names, masker, explainer)
+    return _Task(pick_rows(data.inputs, rows), rows, data.names, masker, explainer)
 
 
 def _guard(given: dict[str, Any], task: _Task) -> Any:
@@ -55,7 +54,7 @@ def _guard(given: dict[str, Any], task: _Task) -> Any:
 
 def run_explain(**given: Any) -> int:
     """Explain rows; returns the exit code."""
-    from blackbox_xai.errors import BudgetError, Interrupted, ModelError
+    from blackbox_xai.errors import BlackboxError, Interrupted
 
     kind = chosen_format(given["out"], given["format_"], _FORMATS)
     task = _task(given)
@@ -72,8 +71,10 @@ def run_explain(**given: Any) -> int:
             n_jobs=given["jobs"],
             progress=lambda done, total: show("rows", done, total),
         )
-    except (BudgetError, ModelError, Interrupted) as error:
+    except (BlackboxError, Interrupted) as error:
         many = error.partial
+        if isinstance(error, BlackboxError) and error.input is not None:
+            error.input = int(task.rows[error.input])
         if not any(many):
             raise
         code = INTERRUPTED if isinstance(error, Interrupted) else PARTIAL

@@ -110,13 +110,13 @@ def run_probe(**given: Any) -> int:
     """Ask about one row twice; returns the exit code."""
     import numpy as np
 
-    from blackbox_xai.report.local import take
+    from blackbox_xai._inputs import pick_rows
 
     kind = chosen_format(given["out"], given["format_"], ("table", "json"))
     if given["data"] is None:
         return _write_facts(_server_facts(given["model"]), kind, given["out"])
     data = read_data(given["data"])
-    first = take(data.inputs, np.arange(1))
+    first = pick_rows(data.inputs, np.arange(1))
     model = the_model(given, data.names)
     began = time.perf_counter()
     scores, cost = model.predict_counted(first)

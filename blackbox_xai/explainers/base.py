@@ -16,7 +16,7 @@ from blackbox_xai._parallel import Progress, child_rng, pmap, progress_hook
 from blackbox_xai._plain import plain
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
-from blackbox_xai.errors import BlackboxError, BudgetError, InputError, Interrupted
+from blackbox_xai.errors import BlackboxError, BudgetError, InputError, Interrupted, ModelError
 from blackbox_xai.explainers.planning import Plan, Rehearsal
 from blackbox_xai.protocols import FloatArray, IntArray, Masker
 from blackbox_xai.results import Attribution, Explanation, Explanations
@@ -99,6 +99,7 @@ class LocalExplainer(ABC):
             When the model fails or does not answer with scores.
         """
         self._check()
+        _check_masker(masker)
         outcome = self._window((as_model(model), masker, outputs, detector), [(0, x)])[0]
         if isinstance(outcome, BaseException):
             raise outcome
@@ -142,11 +143,12 @@ class LocalExplainer(ABC):
         Raises
         ------
         InputError, BudgetError, ModelError
-            As for ``explain``.
+            As for ``explain``; ``input`` says at which of the inputs.
         Interrupted
             On Ctrl-C.
         """
         self._check()
+        _check_masker(masker)
         check_choice("on_error", on_error, ("raise", "return"))
         n = n_rows(xs)
         black_box = as_model(model)
@@ -292,6 +294,15 @@ class LocalExplainer(ABC):
         )
 
 
+def _check_masker(masker: Any) -> None:
+    """Say so before anything is sent when what should hide features cannot."""
+    if isinstance(masker, type) or not callable(getattr(masker, "bind", None)):
+        raise InputError(
+            "masker must be a masker, such as TabularMasker(background), ImageMasker() or "
+            f"TextMasker(), got {shown(masker)}."
+        )
+
+
 def _choose_outputs(outputs: Any, scores: FloatArray, names: tuple[str, ...]) -> IntArray:
     """Return the columns to explain."""
     k = len(scores)
@@ -322,12 +333,17 @@ def _output_place(output: Any, names: tuple[str, ...]) -> int:
 def _file(
     finished: list[Any], inputs: Sequence[tuple[int, Any]], outcomes: Sequence[Any]
 ) -> list[BaseException]:
-    """Put what was explained in its place; return the errors of the rest."""
+    """Put what was explained in its place; return the errors of the rest.
+
+    An error says at which input, unless it is all the same: there is one, or the model is out of
+    order.
+    """
     errors: list[BaseException] = []
+    everywhere = len(finished) == 1 or all(isinstance(e, ModelError) for e in outcomes)
     for (i, _), outcome in zip(inputs, outcomes, strict=True):
         if isinstance(outcome, BaseException):
-            if outcome not in errors:
-                outcome.add_note(f"while explaining input {i}")
+            if isinstance(outcome, BlackboxError) and outcome.input is None and not everywhere:
+                outcome.input = i
             errors.append(outcome)
         else:
             finished[i] = outcome

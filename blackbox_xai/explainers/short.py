@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,9 @@ def explain(
     ----------
     model : object
         Anything ``as_model`` takes: an estimator, a function, an ONNX file, a URL.
-    X : array, frame or list
-        Inputs: rows of a table, images, or texts. A single text or a one-dimensional row counts
-        as one input.
+    X : array, frame, series or list
+        Inputs: rows of a table, images, or texts. A single text, a list of numbers or a
+        one-dimensional row counts as one input.
     background : array or frame, optional
         Rows that hidden columns are filled from, such as the training data; tables need it.
     masker : Masker, optional
@@ -78,13 +79,15 @@ def explain(
     >>> why[0].values[:, 0]
     array([1., 0.])
     """
-    inputs = _as_batch(X)
+    inputs = _as_batch(X, texts=background is None)
     if masker is not None and background is not None:
         raise InputError("background must be None when masker is given; the masker has its own.")
     chosen = default_masker(inputs, background) if masker is None else masker
     method = Shapley() if explainer is None else explainer
     if not isinstance(method, LocalExplainer):
-        raise InputError(f"explainer must be one of this library's, got {shown(explainer)}.")
+        raise InputError(
+            f"explainer must be one of this library's, such as Lime(), got {shown(explainer)}."
+        )
     return method.explain_many(
         as_model(model),
         inputs,
@@ -96,12 +99,18 @@ def explain(
     )
 
 
-def _as_batch(X: Any) -> Any:
-    """Return ``X`` as a batch: a single text or row becomes one input."""
+def _as_batch(X: Any, *, texts: bool) -> Any:
+    """Return ``X`` as a batch: a single text or row becomes one input.
+
+    A series is a row of a frame or, where ``texts`` are possible and all it holds, a column.
+    """
     if isinstance(X, str):
         return [X]
     if not is_frame(X) and hasattr(X, "to_frame") and np.ndim(X) == 1:
-        return [X]
+        cells = list(X)
+        return cells if texts and all(isinstance(cell, str) for cell in cells) else [X]
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiub":
         return X[None]
+    if isinstance(X, list | tuple) and X and all(isinstance(cell, Real) for cell in X):
+        return [X]
     return X

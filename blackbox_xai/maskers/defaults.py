@@ -50,6 +50,10 @@ n_tokens=1)
         return _tabular(background)
     if isinstance(inputs, str | bytes):
         raise InputError(f"inputs must be a batch, got one text {shown(inputs)}. Put it in a list.")
+    if hasattr(inputs, "tocsr"):
+        raise InputError(
+            f"inputs must be dense, got {shown(type(inputs).__name__)}. Pass inputs.toarray()."
+        )
     first = _first(inputs)
     if isinstance(first, str):
         if background is not None:

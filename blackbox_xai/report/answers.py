@@ -48,13 +48,10 @@ def truth(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     """Compare answers with labels: rate correct, by cohort, calibration; or R2 and error."""
     if case.y is None or found.scores is None:
         return None, Ledger()
-    y = list(case.y)
-    if len(y) != case.n:
-        raise InputError(f"y must have {case.n} labels, one for each row of X, got {len(y)}.")
     said = predicted(found.scores, case.model.scale)
     if said is None:
-        return _regression(y, found), Ledger()
-    true = label_places(y, found.output_names)
+        return _regression(case.y, found), Ledger()
+    true = label_places(case.y, found.output_names)
     names = _outcomes(found)
     found.true = [names[i] for i in true]
     return _classification(case, found, true, *said), Ledger()

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from blackbox_xai import _export
 from blackbox_xai._checks import check_choice, check_int, check_positive, shown
-from blackbox_xai._inputs import n_rows
+from blackbox_xai._inputs import columns, is_frame, n_rows
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import InputError, Interrupted
@@ -197,6 +199,7 @@ def audit(
     0.942
     """
     wanted = _wanted(sections, skip)
+    labels = _checked(X, y)
     adapter = as_model(model)
     guard = _guarded(adapter, budget, max_seconds)
     chosen = masker or choose_masker(X, background, feature_names, random_state)
@@ -207,7 +210,7 @@ def audit(
     case = Case(
         model=guard,
         inputs=X,
-        y=y,
+        y=labels,
         background=background,
         masker=chosen,
         feature_names=None if feature_names is None else tuple(feature_names),
@@ -227,7 +230,32 @@ def audit(
         close()
 
 
+def _checked(X: Any, y: Any) -> list[Any] | None:
+    """Return the labels as a list, one for each input, or say what is wrong with either."""
+    n = n_rows(X)
+    if n == 0:
+        raise InputError("X must have at least one row, got 0.")
+    names = [str(name) for name in columns(X)] if is_frame(X) else []
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"X has two columns named {shown(twice)}. Rename one.")
+    if y is None:
+        return None
+    if isinstance(y, str | bytes) or np.ndim(y) != 1:
+        raise InputError(f"y must be a sequence of one label for each row of X, got {_form(y)}.")
+    if len(y) != n:
+        raise InputError(f"y must have {n} labels, one for each row of X, got {len(y)}.")
+    return list(y)
+
+
+def _form(y: Any) -> str:
+    return shown(y) if np.ndim(y) == 0 else f"shape {np.shape(y)}"
+
+
 def _wanted(sections: Collection[str] | None, skip: Collection[str]) -> list[str]:
+    for kind, names in (("sections", sections), ("skip", skip)):
+        if isinstance(names, str):
+            raise InputError(f"{kind} must be a list of names, got {shown(names)}.")
     for name in [*(sections or ()), *skip]:
         check_choice("sections", name, SECTIONS)
     chosen = set(SECTIONS if sections is None else sections) - set(skip)

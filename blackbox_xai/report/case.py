@@ -33,8 +33,8 @@ class Case:
         The black box.
     inputs : array, frame or list
         The ``n`` inputs that are audited.
-    y : sequence or None
-        Labels or true values of the inputs.
+    y : list or None
+        Label or true value of each input.
     background : array, frame, list or None
         Reference inputs.
     masker : Masker
@@ -57,7 +57,7 @@ class Case:
 
     model: Adapter
     inputs: Any
-    y: Any
+    y: list[Any] | None
     background: Any
     masker: Masker
     explainer: LocalExplainer

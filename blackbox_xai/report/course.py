@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from blackbox_xai._checks import shown
 from blackbox_xai._parallel import Progress, progress_hook
 from blackbox_xai._plain import plain as plain_document
-from blackbox_xai.errors import BudgetError, Interrupted, ModelError
+from blackbox_xai.errors import BudgetError, InputError, Interrupted, ModelError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.report.answers import answers, truth
 from blackbox_xai.report.case import Case, Findings, Guard, Halted, StageProgress, difference
@@ -63,10 +64,12 @@ def bars(progress: bool | StageProgress) -> tuple[StageProgress, Callable[[], No
     """Return what shows progress, and what takes it away at the end."""
     if callable(progress):
         return progress, lambda: None
+    if not isinstance(progress, bool):
+        raise InputError(f"progress must be True, False or a function, got {shown(progress)}.")
     if not progress:
         return _silent, lambda: None
-    shown = _Bars()
-    return shown, shown.end
+    drawn = _Bars()
+    return drawn, drawn.end
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from blackbox_xai._inputs import n_rows, row
+from blackbox_xai._inputs import is_table, n_rows, pick_rows, row
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.explainers.shapley.engine import Shapley
 from blackbox_xai.explainers.shapley.plan import default_rows
 from blackbox_xai.maskers.defaults import default_masker
 from blackbox_xai.maskers.tabular import TabularMasker
 from blackbox_xai.protocols import Masker
-from blackbox_xai.report.local import take
 
 __all__ = ["choose_explainer", "choose_masker"]
 
@@ -29,19 +28,15 @@ def choose_masker(
 
     Reference texts and images say what is usual; they do not fill what is hidden.
     """
-    if background is None or not _is_table(inputs):
+    if background is None or not is_table(inputs):
         return default_masker(inputs)
     n = n_rows(background)
     if n > _FILLS:
         drawn = np.random.default_rng(seed).choice(n, _FILLS, replace=False)
-        background = take(background, np.sort(drawn))
+        background = pick_rows(background, np.sort(drawn).tolist())
     if feature_names is not None:
         return TabularMasker(background, feature_names=feature_names)
     return default_masker(inputs, background)
-
-
-def _is_table(inputs: Any) -> bool:
-    return hasattr(inputs, "columns") or np.ndim(inputs[0]) == 1
 
 
 def choose_explainer(masker: Masker, inputs: Any, seed: int) -> LocalExplainer:

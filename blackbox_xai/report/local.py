@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from blackbox_xai._inputs import is_pandas
-from blackbox_xai.errors import BudgetError, ModelError
+from blackbox_xai._inputs import is_table, pick_rows, row
+from blackbox_xai.errors import BlackboxError, BudgetError, InputError, ModelError
 from blackbox_xai.layouts import TabularLayout
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.plotting.folding import order_by_size
@@ -20,14 +20,14 @@ from blackbox_xai.report.case import Case, Findings, Halted
 from blackbox_xai.report.rows import row_record
 from blackbox_xai.results import Explanation
 
-__all__ = ["drivers", "explained_rows", "pick_rows"]
+__all__ = ["choose_rows", "drivers", "explained_rows"]
 
 _LISTED = 20
 _SCATTERS = 3
 _SCATTER_POINTS = 200
 
 
-def pick_rows(
+def choose_rows(
     n: int, wanted: int, special: list[IntArray], rng: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
     """Return rows to explain: a random sample, and rows that deserve a look.
@@ -50,7 +50,7 @@ def pick_rows(
 
     Examples
     --------
-    >>> sampled, picked = pick_rows(10, 6, [np.array([3, 4, 5])], np.random.default_rng(0))
+    >>> sampled, picked = choose_rows(10, 6, [np.array([3, 4, 5])], np.random.default_rng(0))
     >>> len(sampled), picked.tolist()
     (4, [3, 4])
     """
@@ -75,21 +75,40 @@ def explained_rows(case: Case, found: Findings) -> tuple[dict[str, Any] | None, 
     special = [] if found.wrong is None else [found.wrong]
     if found.p_values is not None:
         special.append(np.argsort(found.p_values, kind="stable"))
-    sampled, picked = pick_rows(case.n, case.n_explain, special, case.rng(2))
-    rows = np.concatenate([sampled, picked])
+    sampled, picked = choose_rows(case.n, case.n_explain, special, case.rng(2))
+    rows = _explainable(case, found, np.concatenate([sampled, picked]))
+    if len(rows) == 0:
+        return None, Ledger()
     try:
         done = case.explainer.explain_many(
             case.model,
-            take(case.inputs, rows),
+            pick_rows(case.inputs, rows),
             case.masker,
             n_jobs=case.n_jobs,
             progress=lambda done, total: case.progress("rows", done, total),
         )
     except (BudgetError, ModelError, KeyboardInterrupt) as error:
         partial: list[Explanation | None] = getattr(error, "partial", [])
+        if isinstance(error, BlackboxError) and error.input is not None:
+            error.input = int(rows[error.input])
         raise Halted(_kept(found, rows, sampled, partial), error) from error
     cost = sum((explanation.cost for explanation in done), Ledger())
     return _kept(found, rows, sampled, done), cost
+
+
+def _explainable(case: Case, found: Findings, rows: IntArray) -> IntArray:
+    """Leave out rows of a table in which the masker cannot hide anything, and say so."""
+    if not is_table(case.inputs):
+        return rows
+    good = []
+    for i in rows.tolist():
+        try:
+            case.masker.bind(row(case.inputs, i))
+        except InputError as error:
+            found.warnings.append(f"Row {i} was not explained: {error}")
+        else:
+            good.append(i)
+    return np.array(good, dtype=np.intp)
 
 
 def _kept(
@@ -99,32 +118,23 @@ def _kept(
     done: Sequence[Explanation | None],
 ) -> dict[str, Any] | None:
     """Keep what was finished and return its section."""
-    for row, explanation in zip(rows, done, strict=False):
+    for at, explanation in zip(rows, done, strict=False):
         if explanation is not None:
-            found.explanations[int(row)] = explanation
+            found.explanations[int(at)] = explanation
     found.sampled = np.array([i for i in sampled if int(i) in found.explanations], np.intp)
     return _section(found, [int(i) for i in rows if int(i) in found.explanations])
-
-
-def take(inputs: Any, rows: IntArray) -> Any:
-    """Return some rows in the form of ``inputs``."""
-    if is_pandas(inputs):
-        return inputs.iloc[rows]
-    if isinstance(inputs, list | tuple):
-        return [inputs[int(i)] for i in rows]
-    return inputs[rows]
 
 
 def _section(found: Findings, rows: list[int]) -> dict[str, Any] | None:
     if not rows:
         return None
     records = []
-    for row in rows:
-        explanation = found.explanations[row]
+    for at in rows:
+        explanation = found.explanations[at]
         record = row_record(explanation, explanation.output_index())
-        p_value = None if found.p_values is None else float(found.p_values[row])
-        true = {} if found.true is None else {"true": found.true[row]}
-        records.append({"row": row, **record, "p_value": p_value, **true})
+        p_value = None if found.p_values is None else float(found.p_values[at])
+        true = {} if found.true is None else {"true": found.true[at]}
+        records.append({"row": at, **record, "p_value": p_value, **true})
     return {"items": records, "sampled": [int(i) for i in found.sampled]}
 
 

@@ -89,6 +89,7 @@ def label_places(y: Any, names: tuple[str, ...]) -> IntArray:
     by_position = {str(i): i for i in range(len(outcomes))}
     found = []
     for i, label in enumerate(y):
+        label = label.item() if isinstance(label, np.generic) else label
         text = _label_text(label)
         at = place.get(text, by_position.get(text))
         if at is None:
@@ -102,8 +103,6 @@ def label_places(y: Any, names: tuple[str, ...]) -> IntArray:
 
 
 def _label_text(label: Any) -> str:
-    if isinstance(label, np.generic):
-        label = label.item()
     if isinstance(label, bool):
         label = int(label)
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)

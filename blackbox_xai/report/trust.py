@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai import evaluation
-from blackbox_xai._inputs import row
+from blackbox_xai._inputs import pick_rows, row
 from blackbox_xai.evaluation import Faithfulness
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.explainers.lime import Lime
@@ -18,7 +18,6 @@ from blackbox_xai.ledger import Ledger
 from blackbox_xai.plotting.numbers import counted
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.report.case import Case, Findings
-from blackbox_xai.report.local import take
 
 __all__ = ["agreement", "gates", "trust"]
 
@@ -49,7 +48,7 @@ def trust(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     result = evaluation.faithfulness(
         many,
         case.model,
-        take(case.inputs, rows),
+        pick_rows(case.inputs, rows),
         case.masker,
         references=_REFERENCES,
         max_fills=_FILLS,
@@ -95,7 +94,7 @@ def gates(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     rows = found.sampled[:_RESEEDED]
     if len(rows) < 2:
         return None, Ledger()
-    shared = (case.model, take(case.inputs, rows), case.masker)
+    shared = (case.model, pick_rows(case.inputs, rows), case.masker)
     checks = evaluation.check(case.explainer, *shared, n_inputs=_GATED)
     case.progress("gates", 1, 3)
     cheaper = _cheaper(case.explainer)
@@ -157,7 +156,7 @@ def agreement(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledge
     for name, explainer in others.items():
         case.progress("agreement", len(methods) - 1, len(others))
         many = explainer.explain_many(
-            case.model, take(case.inputs, rows), case.masker, n_jobs=case.n_jobs
+            case.model, pick_rows(case.inputs, rows), case.masker, n_jobs=case.n_jobs
         )
         methods[name] = list(many)
         cost = sum((explanation.cost for explanation in many), cost)

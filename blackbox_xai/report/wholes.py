@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from blackbox_xai._inputs import n_rows
+from blackbox_xai._inputs import n_rows, pick_rows
 from blackbox_xai.errors import InputError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.ood.detector import OODDetector
@@ -17,7 +17,6 @@ from blackbox_xai.projection.linear import PCAProjection
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.report.case import Case, Findings
 from blackbox_xai.report.features import as_columns
-from blackbox_xai.report.local import take
 from blackbox_xai.report.measures import compact, histogram, predicted
 from blackbox_xai.surrogates.tree import SurrogateTree
 
@@ -66,7 +65,7 @@ def _strangest(
     names = _names(case, detector.reader_.table)
     columns: list[str | None] = [None] * len(rows)
     if names:
-        reasons = detector.attribution(take(case.inputs, rows))
+        reasons = detector.attribution(pick_rows(case.inputs, rows))
         columns = [names[int(column)] for column in reasons.argmax(axis=1)]
     return [
         {"row": int(row), "p_value": float(p_values[row]), "column": column}
@@ -86,13 +85,13 @@ def _reference(case: Case) -> Any:
     if n <= _MAX_REFERENCE:
         return case.background
     rows = np.sort(case.rng(4).choice(n, _MAX_REFERENCE, replace=False))
-    return take(case.background, rows)
+    return pick_rows(case.background, rows)
 
 
 def data_map(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     """Place the inputs on a plane; asks the model nothing."""
     rows = _mapped(case, found)
-    inputs = take(case.inputs, rows)
+    inputs = pick_rows(case.inputs, rows)
     columns = as_columns(inputs)
     projection = PCAProjection(
         features=columns, standardize=columns is None, random_state=case.seed
@@ -139,14 +138,18 @@ def _groups(case: Case, found: Findings, rows: IntArray) -> tuple[IntArray, tupl
     return group_small(places.astype(np.intp), [names[i] for i in there])
 
 
-def surrogate(case: Case, _found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
+def surrogate(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:
     """Imitate the model by a small tree and say how well that works on rows it has not seen."""
     if as_columns(case.inputs) is not None:
         return None, Ledger()  # rules about pixels or word statistics would help nobody
     left = getattr(case.model, "rows_left", None)
     most = None if left is None else max(left // 2, min(left, case.n), 1)
     tree = SurrogateTree(max_leaves=8, max_queries=most, random_state=case.seed)
-    tree.fit(case.model, case.inputs)
+    try:
+        tree.fit(case.model, case.inputs)
+    except InputError as error:
+        found.warnings.append(f"Rules were not learnt: {error}")
+        return None, Ledger()
     fidelity = tree.fidelity_
     output = min(len(tree.output_names_) - 1, 1)
     section = {

@@ -16,7 +16,7 @@ X = np.zeros((600, 2))
 
 def test_a_model_that_pays_for_each_call_wants_large_batches():
     def model(batch):
-        time.sleep(0.002)
+        time.sleep(0.02)
         return batch[:, 0]
 
     found = bx.tune(bx.as_model(model), X, seconds=0.1)
@@ -28,7 +28,7 @@ def test_a_model_that_pays_for_each_call_wants_large_batches():
 
 def test_a_model_that_outgrows_the_cache_wants_small_ones():
     def model(batch):
-        time.sleep(0.002 * len(batch) ** 1.5)
+        time.sleep(0.005 * len(batch) ** 1.5)
         return batch[:, 0]
 
     assert bx.tune(bx.as_model(model), X[:8], seconds=0.1).batch_size == 1
@@ -39,7 +39,7 @@ def test_a_model_that_lets_one_thread_in_needs_processes():
 
     def model(batch):
         with lock:
-            time.sleep(0.003)
+            time.sleep(0.03)
         return batch[:, 0]
 
     found = bx.tune(bx.as_model(model), X[:8], seconds=0.1)

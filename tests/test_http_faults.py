@@ -50,8 +50,13 @@ PASSING = {
 }
 
 
+SLOW = {"hang", "drip", "drip headers"}
+
+
 def connect(server, **settings):
-    limits = {"timeout": 0.5, "max_parallel": 8, "answer_bytes": 1 << 20}
+    """Only where the server is silent on purpose is its silence short: a machine may be busy."""
+    silent = SLOW & set(server.plan.faults)
+    limits = {"timeout": 1.0 if silent else 10.0, "max_parallel": 8, "answer_bytes": 1 << 20}
     limits |= settings.pop("limits", {})
     settings = {"batch_size": BATCH, "preflight": False, "canary_every": 0} | settings
     url = settings.pop("url", server.url)
@@ -67,9 +72,7 @@ def check_passing(name, seed, n):
         expected = ideal / (1 - p)
         slack = 3 * math.sqrt(expected * p) / (1 - p)  # three standard deviations of luck
         assert server.requests <= max(1.15 * expected, expected + slack)
-        # A connection that the server dropped while it was idle is opened again without a word;
-        # on a busy machine a dropped request can look like that.
-        assert 0 <= server.requests - cost.calls <= 2
+        assert server.requests == cost.calls
         alone = {"500", "nan", "null", "infinity"} & set(
             faults
         )  # rows are asked for alone in the end
@@ -238,10 +241,17 @@ def test_deadlines_are_kept_by_the_clock(fault):
         protocol = CustomJson(request={"input": "$rows"}, answer="output")
         limits = {"timeout": 0.4, "retries": 0}
         model = connect(server, url=server.origin + "/predict", protocol=protocol, limits=limits)
-        began = time.monotonic()
-        with pytest.raises(PredictError, match=r"within 0\.4 s"):
-            model.predict(X[:16])
-        assert 0.36 <= time.monotonic() - began <= 0.4 * 1.1 + 0.25  # threads start, errors travel
+        fastest = np.inf
+        for _ in range(10):  # a busy machine may keep a thread waiting, but not every time
+            began = time.monotonic()
+            with pytest.raises(PredictError, match=r"within 0\.4 s"):
+                model.predict(X[:16])
+            seconds = time.monotonic() - began
+            assert seconds >= 0.4 * 0.9
+            fastest = min(fastest, seconds)
+            if fastest <= 0.4 * 1.1:
+                break
+        assert fastest <= 0.4 * 1.1
 
 
 def test_patience_bounds_what_a_server_may_ask_for():
@@ -249,6 +259,19 @@ def test_patience_bounds_what_a_server_may_ask_for():
         model = connect(server, limits={"patience": 0.2})
         with pytest.raises(PredictError, match="patience"):
             model.predict(X[:64])
+
+
+def test_a_connection_closed_as_it_is_used_again_is_opened_once_more_and_booked(monkeypatch):
+    monkeypatch.setattr("blackbox_xai.adapters.http.transport._IDLE_SECONDS", -1.0)
+    with Faulty() as server:
+        model = connect(server, limits={"retries": 0})
+        model.predict(X[:16])
+        server.plan.faults = {"close": 1.0}
+        with pytest.raises(PredictError, match="broke") as caught:
+            model.predict(X[16:17])
+        assert server.requests == model.spent["requests"] == 1 + 2
+        assert (caught.value.cost.calls, caught.value.cost.retries) == (2, 1)
+        assert model.spent["paid_twice_at_most"] == 2
 
 
 def test_a_connection_closed_while_idle_is_opened_again_unnoticed():

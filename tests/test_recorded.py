@@ -412,16 +412,18 @@ def test_a_torn_write_ahead_log_costs_only_what_was_torn(path, tmp_path):
 
 
 SCRIPT = """
-import sys, time
+import itertools, sys, time
 import numpy as np
 from blackbox_xai.adapters import CallableModel, RecordedModel
 
-path, paid, pause = sys.argv[1], open(sys.argv[2], "ab", buffering=0), float(sys.argv[3])
+path, paid, stop_at = sys.argv[1], open(sys.argv[2], "ab", buffering=0), int(sys.argv[3])
 X = np.random.default_rng(0).normal(size=(200, 4))
+calls = itertools.count(1)
 
 def model(batch):
-    time.sleep(pause)
     paid.write(np.ascontiguousarray(batch).tobytes())
+    if next(calls) == stop_at:
+        time.sleep(60)  # paid for, and never answered
     return batch.sum(axis=1) / 3
 
 kept = RecordedModel(CallableModel(model, batch_size=5), path, fingerprint="v1", probe=False)
@@ -429,33 +431,33 @@ print(kept.predict(X).tobytes().hex())
 """
 
 
-def run(path, counted, pause, **options):
-    arguments = [sys.executable, "-c", SCRIPT, str(path), str(counted), str(pause)]
+def run(path, counted, stop_at=0, **options):
+    arguments = [sys.executable, "-c", SCRIPT, str(path), str(counted), str(stop_at)]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, **options)
 
 
 def test_a_killed_run_pays_again_only_for_what_was_in_flight(path, tmp_path):
     counted = tmp_path / "paid"
     counted.touch()
-    first = run(path, counted, 0.01)
+    first = run(path, counted, stop_at=12)
     while counted.stat().st_size < 32 * 60:
         time.sleep(0.005)
         assert first.poll() is None
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    second = run(path, counted, 0)
+    second = run(path, counted)
     answer = second.communicate(timeout=60)[0].strip()
     paid = counted.stat().st_size // 32
-    assert 200 <= paid <= 200 + 5  # at most the batch that was in flight is paid twice
+    assert paid == 200 + 5  # the batch that was in flight is paid twice, and no other
     np.testing.assert_array_equal(np.frombuffer(bytes.fromhex(answer)), X.sum(axis=1) / 3)
-    third = run(path, counted, 0)
+    third = run(path, counted)
     assert third.communicate(timeout=60)[0].strip() == answer
     assert counted.stat().st_size // 32 == paid
 
 
 def test_two_processes_may_share_a_log(path, tmp_path):
     counted = tmp_path / "paid"
-    runs = [run(path, counted, 0.001) for _ in range(2)]
+    runs = [run(path, counted) for _ in range(2)]
     answers = {one.communicate(timeout=60)[0].strip() for one in runs}
     assert [one.returncode for one in runs] == [0, 0]
     assert len(answers) == 1

@@ -95,25 +95,23 @@ class Asker:
         seconds: float,
         cap: int,
     ) -> Reply:
-        """Send one request; credentials that can be renewed are renewed once after a 401."""
+        """Send one request with credentials."""
         endpoint = self.transport.endpoint.at(path)
         url = endpoint.origin + endpoint.target
-        for last in (not self.credentials.renewable, True):
-            reply = self.transport.exchange(
-                method,
-                endpoint.target,
-                body=body,
-                headers=self.credentials.headers(method, url, headers, body or b""),
-                seconds=seconds,
-                cap=cap,
-                secrets=self.secrets,
-            )
-            if reply.status != 401 or last:
-                break
-        return reply
+        return self.transport.exchange(
+            method,
+            endpoint.target,
+            body=body,
+            headers=self.credentials.headers(method, url, headers, body or b""),
+            seconds=seconds,
+            cap=cap,
+            secrets=self.secrets,
+        )
 
     def get(self, path: str, body: object = None) -> Reply | None:
         """Return what a small question is answered (with a body: POST), None if it is not.
+
+        Credentials that can be renewed are renewed once after a 401.
 
         Raises
         ------
@@ -123,7 +121,8 @@ class Asker:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        try:
+
+        def ask() -> Reply:
             return self.send(
                 "GET" if body is None else "POST",
                 path,
@@ -132,6 +131,10 @@ class Asker:
                 seconds=_ASK_SECONDS,
                 cap=_ASK_BYTES,
             )
+
+        try:
+            reply = ask()
+            return ask() if reply.status == 401 and self.credentials.renewable else reply
         except Fault as fault:
             if not fault.sent:
                 raise

@@ -38,7 +38,7 @@ class Client:
         self.limits = limits
         self.meter = meter
         self.gate = Gate(limits)
-        self.size = BatchSize(batch_rows)
+        self.size = BatchSize(batch_rows, limits.max_parallel)
         self.size_lock = threading.Lock()
         self.sized = False
         self.retries = RetryBudget(allowance=12.0 + limits.max_parallel)
@@ -83,7 +83,7 @@ class Client:
             scores = self.checker.check(answer)
         except Fault as fault:
             if fault.throttled or fault.slow:
-                self.gate.busy(began)
+                self.gate.busy(began, turned_away=fault.throttled and fault.wait is None)
             raise
         finally:
             self.gate.leave()
@@ -102,4 +102,5 @@ class Client:
         if reply.status == 200:
             return self.codec.decode(reply, n, tag)
         fault = classify(reply, self.where, self.asker.secrets)
+        fault.once = reply.status == 401 and self.asker.credentials.renewable
         raise fault

@@ -71,6 +71,9 @@ class Fault(Exception):
         The server did not answer in time; it has too much to do.
     sent : bool
         The rows may have been scored, and charged.
+    once : bool
+        Worth one more request at once, whatever the patience: an idle connection that the server
+        had closed, or credentials that can be renewed.
     error : type
         What is raised when nothing helps.
     """
@@ -84,6 +87,7 @@ class Fault(Exception):
     slow: bool = False
     throttled: bool = False
     sent: bool = False
+    once: bool = False
     error: type[BlackboxError] = PredictError
     status: int = field(default=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -9,9 +10,11 @@ from blackbox_xai.adapters.http.limits import Limits
 
 __all__ = ["BatchSize", "Gate"]
 
+_ROUNDS = 2
+_ROUNDS_MOST = 32
 _GROW_AFTER = 4
 _GROW_AFTER_MOST = 16
-_BESIDE_A_TRIAL = 12
+_BESIDE_A_TRIAL = 12  # or as many as are in flight, when these are more
 _TRIAL_SECONDS = 1.0
 _PACE_SHARE = 0.95
 _PACE_GROWTH = 0.1
@@ -22,9 +25,11 @@ _IDLE_SECONDS = 0.5
 class Gate:
     """Shared by all threads: how many requests are in flight, and when the next may go.
 
-    The limit falls to 0.7 of itself when the server is too busy and rises by one after a round of
-    good answers (additive increase, multiplicative decrease). When the server asks to wait, the
-    rate it has granted until then is kept afterwards, and slowly raised.
+    The limit falls to 0.7 of itself when the server is too busy, or to as many as it did not turn
+    away, and rises by one after a round of good answers (additive increase, multiplicative
+    decrease). The number at which the server was too busy is tried again after several rounds
+    only, and more of them each time. When the server asks to wait, the rate it has granted until
+    then is kept afterwards, and slowly raised.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -35,6 +40,10 @@ class Gate:
         self._good = 0
         self._closed_until = 0.0
         self._cut_at = 0.0
+        self._cut_from = self._limit
+        self._turned_away = 0
+        self._ceiling = math.inf
+        self._rounds = _ROUNDS
         self._cautious = False
         self._pace: _Rate | None = None
         self._granted = 0
@@ -90,18 +99,32 @@ class Gate:
             if self._cautious:
                 self._cautious = False
                 self._changed.notify_all()
-            if self._good >= self._limit and self._limit < self._most:
+            careful = int(self._limit + 1) >= self._ceiling
+            rounds = self._rounds if careful else 1
+            if self._good >= rounds * self._limit and self._limit < self._most:
+                if int(self._limit) >= self._ceiling:
+                    self._ceiling, self._rounds = math.inf, _ROUNDS
                 self._limit = min(self._limit + 1, self._most)
                 self._good = 0
                 self._changed.notify()
 
-    def busy(self, began: float) -> None:
-        """Lower the limit, once for all requests that were in flight together."""
+    def busy(self, began: float, *, turned_away: bool = False) -> None:
+        """Lower the limit, once for all requests that were in flight together.
+
+        With ``turned_away``, the server said that this request was one too many.
+        """
         with self._changed:
             if began >= self._cut_at:
+                again = int(self._limit) >= self._ceiling
+                self._rounds = min(self._rounds * 2, _ROUNDS_MOST) if again else _ROUNDS
+                self._ceiling = int(self._limit)
+                self._cut_from, self._turned_away = self._limit, 0
                 self._limit = max(self._limit * 0.7, 1.0)
                 self._cut_at = time.monotonic()
                 self._good = 0
+            if turned_away:
+                self._turned_away += 1
+                self._limit = max(min(self._limit, self._cut_from - self._turned_away), 1.0)
 
     def close_for(self, seconds: float, *, learn: bool = False) -> None:
         """Let nobody in for a while, then one alone until it is answered.
@@ -148,9 +171,17 @@ class BatchSize:
     when the server has recovered. Only a few batches go beside a trial, lest its thread be kept
     from the processor while the others send everything in small pieces; but a trial that takes
     long holds nobody up.
+
+    Parameters
+    ----------
+    most : int
+        Rows in the largest batch.
+    max_parallel : int
+        Most requests in flight. So many may always go beside a trial: a trial that lasts as long
+        as any other request then leaves no place empty.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, max_parallel: int = 1) -> None:
         self.most = most
         self.proven = 0
         self.refused: int | None = None
@@ -160,6 +191,7 @@ class BatchSize:
         self._trial: object = None
         self._trial_since = 0.0
         self._beside = 0
+        self._most_beside = max(_BESIDE_A_TRIAL, max_parallel)
 
     @property
     def waits(self) -> bool:
@@ -169,7 +201,7 @@ class BatchSize:
         if not self.proven or not self._learnt:
             return True
         fresh = time.monotonic() - self._trial_since < _TRIAL_SECONDS
-        return fresh and self._beside >= _BESIDE_A_TRIAL
+        return fresh and self._beside >= self._most_beside
 
     def next(self, owner: object) -> tuple[int, bool]:
         """Return the rows of the next batch of ``owner``, and whether it is a trial."""

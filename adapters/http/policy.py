@@ -43,6 +43,9 @@ _FATAL = Next(fatal=True)
 
 def decide(piece: Piece, fault: Fault, client: Client) -> Next:
     """Return what is to be done with ``piece``."""
+    if fault.once and not piece.excused:
+        piece.excused = True
+        return Next(again=0.0, free=True)
     if fault.verdict is Verdict.STOP:
         return _FATAL
     if fault.verdict is Verdict.SMALLER:

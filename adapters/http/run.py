@@ -41,6 +41,7 @@ class Piece:
     lone: bool = field(default=False, compare=False)
     trial: bool = field(default=False, compare=False)
     guarded: bool = field(default=False, compare=False)
+    excused: bool = field(default=False, compare=False)
     culprits: tuple[int, ...] = field(default=(), compare=False)
 
     @property
@@ -293,6 +294,8 @@ class Run:
             self._stopped.set()
             self._changed.notify_all()
             self._over.notify_all()
+        with self.client.size_lock:
+            self.client.size.release(self)
 
     def _fatal(self, piece: Piece, fault: Fault) -> BaseException:
         """Return the error that ends the run."""

@@ -171,16 +171,12 @@ class Transport:
             When no whole answer came in time.
         """
         deadline = time.monotonic() + seconds
-        fault = None
-        for _ in range(2):
-            try:
-                return self._once(method, target, body, headers, deadline, cap)
-            except (HTTPError, OSError, ValueError) as error:
-                fault = self._fault(error, deadline, seconds)
-                stale = _exchange.idle > _IDLE_SECONDS and isinstance(error, _DROPPED)
-            if not stale or fault.slow:
-                break  # else the server had closed a connection that was kept open
-        raise _clean(fault, secrets)
+        try:
+            return self._once(method, target, body, headers, deadline, cap)
+        except (HTTPError, OSError, ValueError) as error:
+            fault = self._fault(error, deadline, seconds)
+        fault.reason = redact(fault.reason, secrets())
+        raise fault
 
     def _once(
         self,
@@ -232,7 +228,8 @@ class Transport:
             reason = f"cannot connect to {where} ({_short(error)})"
             return Fault(Verdict.AGAIN, reason, error=LoadError)
         reason = f"the connection to {where} broke ({_short(error)})"
-        return Fault(Verdict.AGAIN, reason, sent=True)
+        stale = _exchange.idle > _IDLE_SECONDS and isinstance(error, _DROPPED)
+        return Fault(Verdict.AGAIN, reason, sent=True, once=stale)
 
 
 class _TooLong(ValueError):
@@ -240,13 +237,6 @@ class _TooLong(ValueError):
 
 
 _DROPPED = (urllib3.exceptions.ProtocolError, ConnectionError)
-
-
-def _clean(fault: Fault | None, secrets: Callable[[], Sequence[str | None]]) -> Fault:
-    if fault is None:
-        return Fault(Verdict.STOP, "nothing was sent")
-    fault.reason = redact(fault.reason, secrets())
-    return fault
 
 
 def _short(error: Exception) -> str:

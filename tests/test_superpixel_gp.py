@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 
 import blackbox_xai as bx
 from blackbox_xai.coalitions.fields import spread_levels, subsets_from_fields, top_shares
 from blackbox_xai.errors import InputError
+from blackbox_xai.solvers import gaussian_process
 from blackbox_xai.solvers.gaussian_process import Moments, fit_smooth
 from toys import Spy
 
@@ -86,7 +88,7 @@ def test_error_bars_hold_the_value_of_many_masks(adaptive: bool) -> None:
     many = bx.SuperpixelGP(budget=20_000, adaptive=adaptive, random_state=99)
     truth = many.explain(bent, image, masker)
     hits = [np.abs(run.values - truth.values) <= 1.96 * run.std_err for run in runs]
-    assert 0.82 <= np.mean(hits) <= 1.0
+    assert 0.9 <= np.mean(hits) <= 0.99
     assert np.mean(runs[0].std_err) < 0.5 * np.abs(truth.values).mean()
 
 
@@ -115,6 +117,37 @@ def test_several_fills_and_outputs_share_the_queries() -> None:
     assert spy.rows <= 300
     np.testing.assert_allclose(why.values[:, 0], -why.values[:, 1], atol=1e-9)
     np.testing.assert_allclose(why.values[:, 0], 0.75 * WEIGHTS, atol=0.5)
+
+
+def test_later_masks_take_turns_between_the_outputs() -> None:
+    """Each output reads a corner of its own; its masks tell the segments of that corner apart."""
+    corners = LABELS == 0, LABELS == 15
+
+    def model(images: Any) -> Any:
+        return np.column_stack([np.tanh(3 * images[:, c].mean(axis=1)) for c in corners])
+
+    masker = bx.ImageMasker(LABELS, fill=0.0)
+    image = np.ones((16, 16))
+    both = bx.SuperpixelGP(budget=200).explain(model, image, masker)
+    swapped = bx.SuperpixelGP(budget=200).explain(lambda x: model(x)[:, ::-1], image, masker)
+    for why in both, swapped:
+        ratio = why.std_err[:, 0].mean() / why.std_err[:, 1].mean()
+        assert 0.5 < ratio < 2.0
+    assert np.argmax(both.values, axis=0).tolist() == [0, 15]
+
+
+def test_signs_of_eigenvectors_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    signs = np.random.default_rng(0)
+
+    def flipped(matrix: Any) -> Any:
+        spectrum, vectors = scipy.linalg.eigh(matrix)
+        return spectrum, vectors * signs.choice([-1.0, 1.0], size=len(vectors))
+
+    image = np.random.default_rng(0).random((16, 16)) + 0.5
+    masker, explainer = bx.ImageMasker(LABELS, fill=0.0), bx.SuperpixelGP(budget=150)
+    plain = explainer.explain(bent, image, masker)
+    monkeypatch.setattr(gaussian_process, "eigh", flipped)
+    np.testing.assert_allclose(explainer.explain(bent, image, masker).values, plain.values)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 40), (6, 6, 3), (6, 6, 4)])

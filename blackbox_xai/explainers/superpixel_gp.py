@@ -56,10 +56,11 @@ class SuperpixelGP(LocalExplainer):
     -----
     ``values`` are total effects: the score that goes when the superpixel goes, as the mean over
     masks. ``heatmap`` holds effects per pixel, which do not favour large superpixels.
-    ``std_err`` are posterior standard deviations, widened where later masks disagree with the
-    first ones by more than chance. All outputs are regressed on all masks. The adaptive
-    masks take turns between the outputs asked for, by how much of each, in its own unit, is
-    still unknown; for the best map of one output, ask for that one alone.
+    ``std_err`` are posterior standard deviations, with the noise that each superpixel's own masks
+    show (masks that follow the posterior have less of it than masks have on average), widened
+    where later masks disagree with the first ones by more than chance. All outputs are regressed
+    on all masks. The adaptive masks take turns between the outputs asked for, by how much of each,
+    in its own unit, is still unknown; for the best map of one output, ask for that one alone.
 
     References
     ----------
@@ -173,6 +174,7 @@ class _Run:
         self.v, self.places = v, places
         self.level = np.zeros(k)
         self.moments = Moments(v.n_features, k, about_mean=False)
+        self.rows: list[tuple[FloatArray, FloatArray]] = []
         self.first: SmoothFit | None = None
         self._fit: SmoothFit | None = None
 
@@ -182,7 +184,9 @@ class _Run:
         fills = np.repeat(stratified_draws(self.v.masked.fill_weights, len(kept), rng), 2)
         scores = yield Query(masks) if self.v.n_fills == 1 else Query(masks, fills)
         self.level += scores.sum(axis=0) / 2
-        self.moments.add(kept.astype(np.float64) - 0.5, (scores[::2] - scores[1::2]) / 2)
+        row = kept.astype(np.float64) - 0.5, (scores[::2] - scores[1::2]) / 2
+        self.moments.add(*row)
+        self.rows.append(row)
         self._fit = None
 
     @property
@@ -216,10 +220,16 @@ class _Run:
         drift: FloatArray = np.maximum(moved - np.maximum(shrunk, 0.0), 0.0)
         return drift
 
+    def std_err(self) -> FloatArray:
+        """Return standard deviations of the effects, shape ``(d, k)``."""
+        design, scores = (np.concatenate(part) for part in zip(*self.rows, strict=True))
+        robust = self.fit.robust_std_err(design, scores)
+        return np.asarray(np.sqrt(robust**2 + self._drift()), dtype=np.float64)
+
     def reliability(self) -> FloatArray:
         """Return the expected squared correlation of the map with the true one, for each output."""
         known = self.fit.effects.var(axis=0)
-        unknown = (self.fit.std_err**2).mean(axis=0) + self._drift()
+        unknown = (self.std_err() ** 2).mean(axis=0)
         return np.asarray(known / np.maximum(known + unknown, 1e-300), dtype=np.float64)
 
     def attribution(self) -> Attribution:
@@ -230,7 +240,7 @@ class _Run:
         return Attribution(
             values=fit.effects,
             base=self.level / self.moments.n - fit.effects.sum(axis=0) / 2,
-            std_err=np.sqrt(fit.std_err**2 + self._drift()),
+            std_err=self.std_err(),
             diagnostics={
                 "n_masks": 2 * self.moments.n,
                 "length": fit.length.tolist(),

@@ -13,6 +13,7 @@ __all__ = ["Moments", "SmoothFit", "fit_smooth"]
 
 _NUGGET = 0.05
 _UNLIKELY = 0.01
+_HIGHEST_LEVERAGE = 0.95
 _NOISE_RATIOS = np.logspace(-6, 1.5, 31)
 
 
@@ -74,6 +75,14 @@ class _Component:
     noise_ratio: float
     mean: FloatArray
     scales: FloatArray
+    noise: float
+
+    @property
+    def gain(self) -> FloatArray:
+        """Change of the effects for one unit of the products of design and scores, ``(d, d)``."""
+        root = self.root
+        pull: FloatArray = root @ root.T / max(self.noise, 1e-300)
+        return pull
 
     @property
     def root(self) -> FloatArray:
@@ -121,6 +130,41 @@ class SmoothFit:
                 rows = own[chosen == i]
                 drawn[rows] = component.draw(noise[rows])
         return drawn
+
+    def robust_std_err(self, design: FloatArray, scores: FloatArray) -> FloatArray:
+        """Return standard deviations that hold when noise is not the same in all rows.
+
+        The posterior takes noise to be as strong everywhere as it is on average. Here its share
+        of the variance is replaced by what the residuals of the rows themselves say.
+
+        Parameters
+        ----------
+        design : ndarray of shape (n, d)
+        scores : ndarray of shape (n, k)
+            All rows the fit was made from.
+
+        Returns
+        -------
+        ndarray of shape (d, k)
+
+        References
+        ----------
+        MacKinnon and White (1985), Some heteroskedasticity-consistent covariance matrix
+        estimators with improved finite sample properties, equation 12.
+        """
+        residuals = scores - design @ self.effects
+        squares = design.T @ design
+        std_err = np.empty_like(self.effects)
+        for j, (shares, components) in enumerate(self._mixtures):
+            gain = sum(share * c.gain for share, c in zip(shares, components, strict=True))
+            noise = float(shares @ [component.noise for component in components])
+            pulls = design @ gain
+            leverage = np.minimum((pulls * design).sum(axis=1), _HIGHEST_LEVERAGE)
+            seen = (pulls**2).T @ (residuals[:, j] / (1 - leverage)) ** 2
+            assumed = noise * ((gain @ squares) * gain).sum(axis=1)
+            rest = np.maximum(self.std_err[:, j] ** 2 - assumed, 0.0)
+            std_err[:, j] = np.sqrt(rest + seen)
+        return std_err
 
 
 def fit_smooth(
@@ -230,6 +274,7 @@ def _components(space: _Space, projected: FloatArray, energy: float, n: int) -> 
             noise_ratio=float(ratios[i]),
             mean=space.basis @ (projected / shrunk[:, i]),
             scales=np.sqrt(signal[i] * ratios[i] / shrunk[:, i]),
+            noise=float(signal[i] * ratios[i]),
         )
         for i in np.flatnonzero(evidence >= evidence.max() + np.log(_UNLIKELY))
     ]

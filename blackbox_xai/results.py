@@ -12,11 +12,11 @@ import numpy as np
 
 from blackbox_xai import _export
 from blackbox_xai._checks import check_choice, shown
-from blackbox_xai._format import summary
 from blackbox_xai._plain import plain
 from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import Layout, layout_from_dict, pack_array, unpack_array
 from blackbox_xai.ledger import Ledger
+from blackbox_xai.plotting.explained import summary
 from blackbox_xai.protocols import FloatArray, Scale
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blackbox_xai import _format as numbers
 from blackbox_xai import plotting
 from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import ImageLayout, TabularLayout, TextLayout
 from blackbox_xai.ledger import Ledger
-from blackbox_xai.plotting import numbers, style
+from blackbox_xai.plotting import style
 from blackbox_xai.plotting.folding import dense_sample, fold, is_additive, order_by_size
 from blackbox_xai.plotting.image import segment_edges, to_rgb
 from blackbox_xai.plotting.maps import group_small
@@ -113,6 +114,37 @@ def test_digits_follow_the_standard_error():
     assert numbers.number(1234.5, 120.0) == "1,234"
     assert numbers.signed(-0.0000001, 0.02) == "0.000"
     assert numbers.signed(0.02, 0.02) == "+0.020"
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-4, 1e3))
+def test_digits_are_right_to_a_part_of_the_standard_error(value, error):
+    shown = float(numbers.number(value, error).replace("−", "-").replace(",", ""))
+    assert abs(shown - value) <= 0.06 * error + 1e-9
+
+
+@given(
+    st.text("ab_", min_size=12, max_size=60),
+    st.sets(st.text("0123", min_size=1, max_size=4), min_size=2, max_size=6),
+    st.text("xyz", max_size=40),
+    st.integers(16, 40),
+)
+def test_names_that_differ_are_told_apart_by_their_beginning(start, different, end, limit):
+    names = [start + middle + "_" + end for middle in different]
+    short = numbers.told_apart(names, limit)
+    assert len({numbers.cut_text(name, limit) for name in short}) == len(names)
+    for name, cut in zip(names, short, strict=True):
+        head, _, tail = cut.partition("…")
+        assert cut == name or (name.startswith(head) and name.endswith(tail))
+
+
+def test_rows_of_a_plot_show_where_long_names_differ_and_their_values():
+    names = [f"lifetime_value_of_product_group_{i:02d}_in_thousand_euros" for i in range(4)]
+    labels = [f"{name} = {i / 8}" for i, name in enumerate(names)]
+    ax = plotting.waterfall(np.arange(4.0, 0.0, -1.0), labels, base=0.0, score=10.0)
+    shown = [label.get_text() for label in ax.get_yticklabels()][1:-1]
+    for i, text in enumerate(shown):
+        assert f"group_{i:02d}" in text or f"p_{i:02d}" in text
+        assert text.endswith(f" = {i / 8}")
 
 
 # -- folding --------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import pytest
 from chromium import drive, needs_chromium, run
 
 import blackbox_xai as bx
+from blackbox_xai._format import number, signed
 from blackbox_xai.errors import InputError
-from blackbox_xai.plotting.numbers import number, signed
 from blackbox_xai.report import charts, html
 from blackbox_xai.report.audit import Audit
 from blackbox_xai.report.features import as_columns

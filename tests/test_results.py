@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blackbox_xai as bx
-from blackbox_xai._format import signed
 from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import ImageLayout, TabularLayout, TextLayout, layout_from_dict
 from blackbox_xai.ledger import Ledger
@@ -249,13 +248,6 @@ def test_to_shap_fills_the_fields_shap_has(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "shap", None)
     with pytest.raises(InputError, match="pip install shap"):
         explanation().to_shap()
-
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e3))
-def test_signed_numbers_are_right_to_two_digits_of_their_error(value: float, error: float) -> None:
-    text = signed(value, error).replace("\N{MINUS SIGN}", "-")
-    assert abs(float(text) - value) <= 0.06 * error + 1e-9
-    assert text != "-0"
 
 
 def test_settings_are_stored_as_data_without_addresses() -> None:

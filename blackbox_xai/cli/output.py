@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from blackbox_xai._format import clean_text, cut_text
 from blackbox_xai._plain import plain
-from blackbox_xai.plotting.numbers import clean_text, cut_text
 
 __all__ = ["chosen_format", "table_text", "write_columns", "write_text"]
 

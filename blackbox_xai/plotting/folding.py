@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blackbox_xai._format import rest_label
 from blackbox_xai.errors import InputError
-from blackbox_xai.plotting.numbers import rest_label
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["Bars", "dense_sample", "fold", "is_additive", "order_by_size"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackbox_xai._checks import check_int
-from blackbox_xai.plotting.numbers import signed
+from blackbox_xai._format import signed
 from blackbox_xai.plotting.style import (
     Palette,
     choose_axes,

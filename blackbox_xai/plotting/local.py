@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blackbox_xai._checks import shown
 from blackbox_xai.errors import InputError
-from blackbox_xai.layouts import ImageLayout, Layout, TabularLayout, TextLayout
+from blackbox_xai.layouts import ImageLayout, TabularLayout, TextLayout
+from blackbox_xai.plotting.explained import Explained, explanation_title, output_unit
 from blackbox_xai.plotting.image import image
-from blackbox_xai.plotting.numbers import counted, number, signed, unit_label
 from blackbox_xai.plotting.style import Palette
 from blackbox_xai.plotting.text import text
 from blackbox_xai.plotting.waterfall import waterfall
@@ -22,91 +22,7 @@ from blackbox_xai.protocols import FloatArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Explained", "data_label", "named_values", "output_unit", "plot_explanation"]
-
-
-class Explained(Protocol):
-    """What a plot reads of an explanation of ``d`` features and ``k`` outputs."""
-
-    @property
-    def values(self) -> FloatArray:
-        """Attributions ``(d, k)``."""
-
-    @property
-    def std_err(self) -> FloatArray | None:
-        """Standard errors ``(d, k)``, or None."""
-
-    @property
-    def base(self) -> FloatArray:
-        """Scores with everything hidden, ``(k,)``."""
-
-    @property
-    def scores(self) -> FloatArray:
-        """Scores of the input, ``(k,)``."""
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the features."""
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs."""
-
-    @property
-    def scale(self) -> Any:
-        """Unit of the scores."""
-
-    @property
-    def layout(self) -> Layout:
-        """How the features lie on the input."""
-
-    @property
-    def method(self) -> str:
-        """Name of the explainer."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings of the explainer."""
-
-    @property
-    def cost(self) -> Any:
-        """Queries spent."""
-
-
-def choose_output(explanation: Explained, output: int | str | None) -> int:
-    """Return the column that ``output`` names; None means the one with the highest score.
-
-    Raises
-    ------
-    InputError
-        When there is no such output.
-    """
-    names = explanation.output_names
-    if output is None:
-        return int(np.argmax(explanation.scores))
-    if isinstance(output, str) and output in names:
-        return names.index(output)
-    if isinstance(output, int | np.integer) and -len(names) <= output < len(names):
-        return int(output) % len(names)
-    raise InputError(
-        f"output must be one of {shown(names)} or a position from 0 to {len(names) - 1}, "
-        f"got {shown(output)}."
-    )
-
-
-def explanation_title(explanation: Explained, output: int) -> str:
-    """Return prediction, output, method and cost in one line."""
-    unit = output_unit(explanation, output)
-    score = number(float(explanation.scores[output]))
-    cost = counted(int(explanation.cost.rows), "model row")
-    return f"Prediction: {score} {unit} · {explanation.method} · {cost}"
-
-
-def output_unit(explanation: Explained, output: int) -> str:
-    """Return the unit of the attributions of one output."""
-    link = explanation.settings.get("link")
-    link = link if isinstance(link, str) else None
-    return unit_label(explanation.scale, explanation.output_names[output], link)
+__all__ = ["data_label", "named_values", "plot_explanation"]
 
 
 def plot_explanation(
@@ -153,7 +69,7 @@ def plot_explanation(
     >>> plot_explanation(why).get_xlabel()
     'score of output (errors not estimated)'
     """
-    column = choose_output(explanation, output)
+    column = explanation.output_index(output)
     errors = explanation.std_err
     picture = _Picture(
         values=explanation.values[:, column],
@@ -271,4 +187,4 @@ def data_label(value: Any) -> str:
         return "missing"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return signed(0.0) if value == 0 else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    return "0" if value == 0 else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blackbox_xai._format import cut_text, number
 from blackbox_xai.errors import InputError
 from blackbox_xai.plotting.folding import dense_sample
-from blackbox_xai.plotting.numbers import cut_text, number
 from blackbox_xai.plotting.style import (
     CATEGORIES,
     MARKERS,

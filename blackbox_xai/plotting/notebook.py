@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from blackbox_xai._format import Summarised, cleaned, signed
-from blackbox_xai.layouts import Layout, TextLayout
+from blackbox_xai._format import counted, number, rest_label, told_apart, with_error
+from blackbox_xai.layouts import TextLayout
+from blackbox_xai.plotting.explained import Explained, effect
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["explanation_html"]
@@ -19,13 +20,7 @@ _MAX_NAME = 60
 _RAISES, _LOWERS = "#b35900", "#00629f"
 
 
-class _Laid(Summarised, Protocol):
-    @property
-    def layout(self) -> Layout:
-        """How the features lie on the input."""
-
-
-def explanation_html(explanation: _Laid) -> str:
+def explanation_html(explanation: Explained) -> str:
     """Return an explanation as HTML of at most 30 KB; every string in it is escaped.
 
     Parameters
@@ -51,9 +46,9 @@ def explanation_html(explanation: _Laid) -> str:
     e = explanation
     j = e.output_index()
     head = (
-        f"<b>{_text(e.output_names[j])}</b>: {_text(e.scale)} {e.scores[j]:.4g}, "
-        f"from {e.base[j]:.4g}. {_text(e.method)}, {e.cost.rows} model rows "
-        f"in {e.cost.calls} calls, {_uncertainty(e.std_err)}."
+        f"<b>{_text(e.output_names[j])}</b>: {_text(e.scale)} {number(float(e.scores[j]))}, "
+        f"from {number(float(e.base[j]))}. {_text(e.method)}, {counted(e.cost.rows, 'model row')} "
+        f"in {counted(e.cost.calls, 'call')}, {_uncertainty(e.std_err)}."
     )
     warnings = "".join(f"<p>! {_text(w, 300)}</p>" for w in e.diagnostics.get("warnings", [])[:3])
     tokens = _tokens(e.layout, e.values[:, j]) if isinstance(e.layout, TextLayout) else ""
@@ -75,16 +70,15 @@ def _uncertainty(std_err: FloatArray | None) -> str:
     return "exact" if not np.any(std_err) else "\N{PLUS-MINUS SIGN} 95 % interval"
 
 
-def _table(e: Summarised, j: int) -> str:
+def _table(e: Explained, j: int) -> str:
     values = e.values[:, j]
     order = np.argsort(-np.abs(values), kind="stable")
     largest = float(np.max(np.abs(values), initial=0.0)) or 1.0
-    rows = [
-        _row(_text(e.feature_names[i]), *cleaned(e, int(i), j), largest) for i in order[:_MAX_ROWS]
-    ]
+    names = told_apart(e.feature_names, _MAX_NAME)
+    rows = [_row(_text(names[i]), *effect(e, int(i), j), largest) for i in order[:_MAX_ROWS]]
     rest = order[_MAX_ROWS:]
     if len(rest):
-        rows.append(_row(f"+ {len(rest)} other features", values[rest].sum(), None, largest))
+        rows.append(_row(f"+ {rest_label(len(rest))}", values[rest].sum(), None, largest))
     return f'<table style="border-collapse:collapse">{"".join(rows)}</table>'
 
 
@@ -92,16 +86,14 @@ def _row(name: str, value: float, std_err: float | None, largest: float) -> str:
     value = float(value)
     width = 100 * min(abs(value) / largest, 1.0) if np.isfinite(value) else 0.0
     start, colour = (100.0, _RAISES) if value >= 0 else (100.0 - width, _LOWERS)
-    interval = "" if not std_err else f" \N{PLUS-MINUS SIGN} {1.96 * float(std_err):.2g}"
     bar = (
         '<svg width="200" height="12" role="presentation">'
         f'<rect x="{start:.1f}" y="1" width="{width:.1f}" height="10" fill="{colour}"/>'
         '<line x1="100" x2="100" y1="0" y2="12" stroke="currentColor"/></svg>'
     )
-    number = signed(value, None if std_err is None else float(std_err))
     return (
         f'<tr><td style="text-align:left">{name}</td><td>{bar}</td>'
-        f'<td style="text-align:right">{number}{interval}</td></tr>'
+        f'<td style="text-align:right">{with_error(value, std_err)}</td></tr>'
     )
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blackbox_xai._format import number, rest_label
 from blackbox_xai.errors import InputError
 from blackbox_xai.plotting.folding import order_by_size
-from blackbox_xai.plotting.numbers import number, rest_label
 from blackbox_xai.plotting.style import (
     CATEGORIES,
     Palette,

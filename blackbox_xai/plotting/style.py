@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from blackbox_xai._format import clean_text, told_apart
 from blackbox_xai.errors import InputError
-from blackbox_xai.plotting.numbers import clean_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,7 @@ CATEGORIES = (
 )
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 _LABEL_POINTS = 10.0
+_TOLD_APART = 24  # characters that the narrowest column of names shows
 _CJK_FONTS = (
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -213,9 +214,17 @@ def label_axis(axis: Any, text: str, inches: float) -> None:
 
 def name_rows(ax: Axes, names: Sequence[str], inches: float) -> None:
     """Write one name for each row 0, 1, ... on the left, and put the first row on top."""
-    labels = [fit(name, inches) for name in names]
+    labels = [_fit_row(label, inches) for label in told_apart(names, _TOLD_APART)]
     ax.set_yticks(range(len(names)), labels, family=font_families(), fontsize=_LABEL_POINTS)
     ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _fit_row(label: str, inches: float) -> str:
+    """Return a label cut to its width; of "name = value" the name is cut, while there is room."""
+    name, sign, value = label.rpartition(" = ")
+    tail = sign + value
+    room = inches - text_width(plain(tail))
+    return fit(name, room) + plain(tail) if sign and room > inches / 2 else fit(label, inches)
 
 
 def bare(ax: Axes, palette: Palette) -> None:

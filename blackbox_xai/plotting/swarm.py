@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blackbox_xai._format import counted, rest_label
 from blackbox_xai.errors import InputError
 from blackbox_xai.plotting.folding import dense_sample, order_by_size
-from blackbox_xai.plotting.numbers import counted, rest_label
 from blackbox_xai.plotting.style import (
     Palette,
     bare,

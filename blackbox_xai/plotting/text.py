@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blackbox_xai._format import clean_text, signed
 from blackbox_xai.errors import InputError
 from blackbox_xai.plotting.folding import fold
-from blackbox_xai.plotting.numbers import clean_text, signed
 from blackbox_xai.plotting.style import (
     Palette,
     choose_axes,

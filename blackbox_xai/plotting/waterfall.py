@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blackbox_xai._format import interval, number, signed
 from blackbox_xai.plotting.folding import Bars, fold, is_additive
-from blackbox_xai.plotting.numbers import interval, number, signed
 from blackbox_xai.plotting.style import (
     Palette,
     bare,

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai._checks import shown
+from blackbox_xai._format import number, unit_label
 from blackbox_xai.errors import InputError
 from blackbox_xai.ledger import Ledger
-from blackbox_xai.plotting.numbers import number, unit_label
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.report.case import Case, Findings
 from blackbox_xai.report.measures import (

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from blackbox_xai.plotting.numbers import number, rest_label, signed
+from blackbox_xai._format import number, rest_label, signed
 from blackbox_xai.plotting.style import tick
 
 __all__ = [
@@ -28,7 +28,7 @@ _Z95 = 1.959963984540054
 
 
 def read(text: str) -> float:
-    """Return the number that ``plotting.numbers`` wrote.
+    """Return the number that ``_format`` wrote.
 
     Examples
     --------

@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from blackbox_xai._format import clean_text, cut_text, number, percent
 from blackbox_xai.errors import InputError
-from blackbox_xai.plotting.numbers import clean_text, cut_text, number, percent
 from blackbox_xai.report.page import page_parts
 
 __all__ = ["MAX_BYTES", "cleaned", "data_block", "policy", "render"]

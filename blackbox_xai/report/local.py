@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from blackbox_xai._format import counted
 from blackbox_xai._inputs import is_table, pick_rows, row
 from blackbox_xai.errors import BlackboxError, BudgetError, InputError, ModelError
 from blackbox_xai.layouts import TabularLayout
 from blackbox_xai.ledger import Ledger
+from blackbox_xai.plotting.explained import output_unit
 from blackbox_xai.plotting.folding import order_by_size
-from blackbox_xai.plotting.local import output_unit
-from blackbox_xai.plotting.numbers import counted
 from blackbox_xai.plotting.overview import mean_size
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.report.case import Case, Findings, Halted

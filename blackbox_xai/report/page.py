@@ -6,7 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from blackbox_xai.plotting.numbers import MISSING, counted, cut_text, number, percent, signed
+from blackbox_xai._format import (
+    MISSING,
+    counted,
+    cut_text,
+    number,
+    percent,
+    signed,
+    told_apart,
+)
 from blackbox_xai.report import charts
 
 __all__ = ["page_parts"]
@@ -37,6 +45,7 @@ _SHAPES = (
     "M-2-5H2V5H-2Z",
 )
 _NAME = 120
+_SHORT = 24  # characters of a name that are seen on a wide page
 
 
 def page_parts(document: dict[str, Any]) -> dict[str, Any]:
@@ -127,10 +136,14 @@ def _settings(subject: dict[str, Any]) -> str:
 def _driver_parts(section: dict[str, Any] | None) -> dict[str, Any]:
     if not section:
         return {"drivers": None, "scatters": []}
+    drawn = charts.driver_rows(section)
+    _shorten(drawn["bars"])
+    short = {bar["name"]: bar["short"] for bar in drawn["bars"]}
     scatters = [
-        {**item, "drawn": charts.points_chart(item["points"])} for item in section["scatters"]
+        {**item, "short": short[item["name"]], "drawn": charts.points_chart(item["points"])}
+        for item in section["scatters"]
     ]
-    return {"drivers": charts.driver_rows(section), "scatters": scatters}
+    return {"drivers": drawn, "scatters": scatters}
 
 
 def _map_parts(section: dict[str, Any] | None) -> dict[str, Any]:
@@ -167,6 +180,7 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
         head += f"; true: {cut_text(record['true'], 60)}"
     for bar in drawn["bars"]:
         bar["name"], bar["value"] = cut_text(bar["name"], _NAME), cut_text(bar["value"], 60)
+    _shorten(drawn["bars"])
     return {
         "row": record["row"],
         "head": head,
@@ -178,6 +192,14 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
         "anchors": drawn["anchors"],
         "ticks": [[tick["x"], tick["text"]] for tick in drawn["ticks"]],
     }
+
+
+def _shorten(bars: list[dict[str, Any]]) -> None:
+    """Give each bar a name whose beginning tells it from the others; the whole one stays."""
+    names = list(dict.fromkeys(bar["name"] for bar in bars))
+    short = dict(zip(names, told_apart(names, _SHORT), strict=True))
+    for bar in bars:
+        bar["short"] = short[bar["name"]]
 
 
 def _error_words(record: dict[str, Any]) -> str:
@@ -203,7 +225,7 @@ def _row_note(record: dict[str, Any]) -> str:
     note += f" {record['method']}, {asked}."
     if record.get("p_value") is not None:
         p_value = record["p_value"]
-        note += f" Usual to {percent(p_value)} (0 % is unlike the reference)."
+        note += f" {percent(p_value)} of reference rows are at least as unusual."
     if "text" in record and record["text"]["hidden"]:
         note += f" {record['text']['hidden']:,} more characters are not shown."
     return note
@@ -322,7 +344,7 @@ def _ledger_parts(document: dict[str, Any]) -> dict[str, Any]:
 
 def _data(document: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the script needs: the rows it can show, and the map."""
-    names: dict[str, int] = {}
+    names: dict[tuple[str, str], int] = {}
     section = document.get("map")
     places = None
     if section:
@@ -338,7 +360,7 @@ def _data(document: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any
                 **{key: row[key] for key in ("head", "note", "anchors", "ticks", "text")},
                 "bars": [
                     [
-                        names.setdefault(bar["name"], len(names)),
+                        names.setdefault((bar["short"], bar["name"]), len(names)),
                         *(bar[key] for key in ("value", "text", "half", "x", "width")),
                         bar["low"],
                         bar["high"],
@@ -352,4 +374,5 @@ def _data(document: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any
     if section:
         drawn = {key: section[key] for key in ("points", "labels", "names")}
         drawn["rows"] = None if section["rows"] == "all" else section["rows"]
-    return {"names": list(names), "rows": packed, "map": drawn}
+    told = [[short] if short == name else [short, name] for short, name in names]
+    return {"names": told, "rows": packed, "map": drawn}

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from blackbox_xai._format import interval
 from blackbox_xai.layouts import ImageLayout, TabularLayout, TextLayout
+from blackbox_xai.plotting.explained import output_unit
 from blackbox_xai.plotting.folding import fold, is_additive
 from blackbox_xai.plotting.image import to_rgb
-from blackbox_xai.plotting.local import data_label, output_unit
-from blackbox_xai.plotting.numbers import interval
+from blackbox_xai.plotting.local import data_label
 from blackbox_xai.plotting.style import symmetric_limit
 from blackbox_xai.plotting.text import text_pieces
 from blackbox_xai.protocols import FloatArray

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from blackbox_xai import evaluation
+from blackbox_xai._format import counted
 from blackbox_xai._inputs import pick_rows, row
 from blackbox_xai.evaluation import Faithfulness
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.explainers.lime import Lime
 from blackbox_xai.explainers.occlusion import Occlusion
 from blackbox_xai.ledger import Ledger
-from blackbox_xai.plotting.numbers import counted
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.report.case import Case, Findings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from blackbox_xai.plotting.numbers import counted, number
+from blackbox_xai._format import counted, number
 
 __all__ = ["verdict"]
 

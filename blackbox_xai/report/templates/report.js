@@ -22,8 +22,10 @@
     row.bars.forEach(([name, value, effect, half, x, width, low, high, raises]) => {
       const line = make(body, "tr", null);
       const head = make(line, "th", null, {scope: "row", class: "name"});
-      const label = data.names[name] + (value === "" ? "" : " = " + value);
-      make(make(head, "div", null, {title: label}), "bdi", label);
+      const [short, whole = short] = data.names[name];
+      const box = make(head, "div", null, {title: whole + (value === "" ? "" : " = " + value)});
+      make(box, "bdi", short);
+      if (value !== "") make(make(box, "span", "\u00a0= "), "bdi", value);
       const svg = svgIn(make(line, "td", null, {class: "bar"}));
       row.anchors.forEach(at => rule(svg, "anchor", at, at, 0, 20));
       make(svg, "rect", null, {class: raises ? "up" : "down", x, width, y: 3, height: 14});

@@ -1,0 +1,121 @@
+"""What is written and drawn of an explanation: its parts, its unit, its largest effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from blackbox_xai._checks import shown
+from blackbox_xai._format import counted, number, rest_label, told_apart, unit_label, with_error
+from blackbox_xai.layouts import Layout
+from blackbox_xai.protocols import FloatArray
+
+__all__ = ["Explained", "effect", "explanation_title", "output_unit", "summary"]
+
+_SHOWN = 6
+_NAME = 40
+_ROUNDING = 1e-12
+
+
+class Explained(Protocol):
+    """What a plot reads of an explanation of ``d`` features and ``k`` outputs."""
+
+    @property
+    def values(self) -> FloatArray:
+        """Attributions ``(d, k)``."""
+
+    @property
+    def std_err(self) -> FloatArray | None:
+        """Standard errors ``(d, k)``, or None."""
+
+    @property
+    def base(self) -> FloatArray:
+        """Scores with everything hidden, ``(k,)``."""
+
+    @property
+    def scores(self) -> FloatArray:
+        """Scores of the input, ``(k,)``."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+
+    @property
+    def scale(self) -> Any:
+        """Unit of the scores."""
+
+    @property
+    def layout(self) -> Layout:
+        """How the features lie on the input."""
+
+    @property
+    def method(self) -> str:
+        """Name of the explainer."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the explainer."""
+
+    @property
+    def cost(self) -> Any:
+        """Queries spent."""
+
+    @property
+    def diagnostics(self) -> Mapping[str, Any]:
+        """How the numbers came about."""
+
+    def output_index(self, output: int | str | None = None) -> int:
+        """Return the column of an output; None means the one with the highest score."""
+
+
+def explanation_title(explanation: Explained, output: int) -> str:
+    """Return prediction, output, method and cost in one line."""
+    unit = output_unit(explanation, output)
+    score = number(float(explanation.scores[output]))
+    cost = counted(int(explanation.cost.rows), "model row")
+    return f"Prediction: {score} {unit} · {explanation.method} · {cost}"
+
+
+def output_unit(explanation: Explained, output: int) -> str:
+    """Return the unit of the attributions of one output."""
+    link = explanation.settings.get("link")
+    link = link if isinstance(link, str) else None
+    return unit_label(explanation.scale, explanation.output_names[output], link)
+
+
+def effect(explanation: Explained, i: int, j: int) -> tuple[float, float | None]:
+    """Return the effect of feature ``i`` on output ``j`` and its error; rounding dust is 0."""
+    e = explanation
+    scale = float(np.max(np.abs([e.base[j], e.scores[j], *e.values[:, j]])))
+    value = float(e.values[i, j])
+    error = None if e.std_err is None else float(e.std_err[i, j])
+    tiny = _ROUNDING * scale
+    return (0.0 if abs(value) <= tiny else value), (0.0 if error and error <= tiny else error)
+
+
+def summary(explanation: Explained) -> str:
+    """Return at most 12 lines: prediction, method, price, the largest effects."""
+    e = explanation
+    j = e.output_index()
+    price = f"{counted(e.cost.rows, 'model row')} in {counted(e.cost.calls, 'call')}"
+    exact = "" if e.std_err is None or np.any(e.std_err) else ", exact"
+    what = f"{e.method}: {e.scale} of {shown(e.output_names[j])} is {number(float(e.scores[j]))}"
+    lines = [f"{what}, from {number(float(e.base[j]))} ({price}{exact})"]
+    order = np.argsort(-np.abs(e.values[:, j]), kind="stable")
+    names = told_apart(e.feature_names, _NAME)
+    effects = [(shown(names[i], _NAME), effect(e, int(i), j)) for i in order[:_SHOWN]]
+    lines += [f"  {name:<{_NAME + 2}}{with_error(*found)}" for name, found in effects]
+    if len(order) > _SHOWN:
+        rest = float(e.values[order[_SHOWN:], j].sum())
+        lines.append(f"  + {rest_label(len(order) - _SHOWN)}: {with_error(rest)}")
+    if len(e.output_names) > 1:
+        lines.append(f"  ({len(e.output_names)} outputs explained)")
+    warnings = e.diagnostics.get("warnings", [])
+    lines += [f"  ! {shown(text, 160)}" for text in warnings[:2]]
+    return "\n".join(lines)

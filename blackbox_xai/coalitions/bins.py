@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import qmc
 
-from blackbox_xai.protocols import BoolArray, FloatArray
+from blackbox_xai.protocols import FloatArray, IntArray
 
 __all__ = ["N_BINS", "BinLaws", "BinnedRows", "LevelArray", "quartile_laws", "sobol_points"]
 
@@ -18,7 +18,7 @@ _EDGES = (25, 50, 75)
 N_BINS = len(_EDGES) + 2
 _MAX_SOBOL = 21201
 _BITS = 30
-_NET = 512
+_NET, _NET_BITS = 512, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,25 +48,26 @@ class BinLaws:
     natural_share: FloatArray
 
     def draw(self, points: FloatArray) -> BinnedRows:
-        """Turn points ``(c, n)`` of the unit cube into rows."""
-        c, b = self.shares.shape
+        """Turn points ``(c, n)`` of the unit cube into rows.
+
+        Column by column, so that what is worked on stays in the cache.
+        """
         ends = np.cumsum(self.shares, axis=1)
-        bins = np.zeros(points.shape, dtype=np.int8)
-        last = b - 1 - np.argmax(self.shares[:, ::-1] > 0, axis=1)
-        for i in range(b - 1):
-            bins += points >= np.where(i < last, ends[:, i], 2.0)[:, None]
-        width = np.maximum(self.shares, 1e-300)
-        slope = (self.high - self.low) / width
+        slope = (self.high - self.low) / np.maximum(self.shares, 1e-300)
         start = self.low - (ends - self.shares) * slope
-        at = bins + np.arange(0, c * b, b, dtype=np.intp)[:, None]
-        quantile = slope.ravel().take(at)
-        quantile *= points
-        quantile += start.ravel().take(at)
-        np.clip(quantile, 1e-12, 1 - 1e-12, out=quantile)
-        ndtri(quantile, out=quantile)
-        quantile *= self.spread.ravel().take(at)
-        quantile += self.centre.ravel().take(at)
-        return BinnedRows(quantile, bins)
+        last = self.shares.shape[1] - 1 - np.argmax(self.shares[:, ::-1] > 0, axis=1)
+        values, bins = np.empty(points.shape), np.zeros(points.shape, dtype=np.int8)
+        for j, (point, value, level) in enumerate(zip(points, values, bins, strict=True)):
+            for end in ends[j, : last[j]]:
+                level += point >= end
+            at = level.astype(np.intp)
+            np.multiply(slope[j].take(at), point, out=value)
+            value += start[j].take(at)
+            np.clip(value, 1e-12, 1 - 1e-12, out=value)
+            ndtri(value, out=value)
+            value *= self.spread[j].take(at)
+            value += self.centre[j].take(at)
+        return BinnedRows(values, bins)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +113,7 @@ def quartile_laws(
     bins, own = _binned(background, edges), _binned(x[None], edges)[0]
     low, high = np.nanmin(background, axis=0), np.nanmax(background, axis=0)
     ends = np.vstack([low, edges, high])
-    parts = [_bin_moments(background, weights, bins == i) for i in range(N_BINS)]
-    mass = np.stack([part[0] for part in parts], axis=1)
-    centre = np.stack([part[1] for part in parts], axis=1)
-    spread = np.stack([part[2] for part in parts], axis=1)
+    mass, centre, spread = _bin_moments(background, weights, bins)
     centre[:, -1] = np.nan
     below, above = np.full(mass.shape, 0.5), np.full(mass.shape, 0.5)
     wide = spread[:, :-1] > 0
@@ -153,16 +151,24 @@ def _binned(values: FloatArray, edges: FloatArray) -> LevelArray:
 
 
 def _bin_moments(
-    background: FloatArray, weights: FloatArray, inside: BoolArray
+    background: FloatArray, weights: FloatArray, bins: LevelArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mass, mean and standard deviation ``(c,)`` of the data in one bin."""
-    share = weights[:, None] * inside
-    mass = share.sum(axis=0)
+    """Return mass, mean and standard deviation ``(c, b)`` of the data in each bin."""
+    c = background.shape[1]
+    at = (bins + N_BINS * np.arange(c)).ravel()
+    share = np.broadcast_to(weights[:, None], background.shape).ravel()
+    held = np.nan_to_num(background).ravel()
+    mass, first = _totals(at, share, c), _totals(at, share * held, c)
     total = np.maximum(mass, 1e-300)
-    held = np.where(inside, np.nan_to_num(background), 0.0)
-    mean = (share * held).sum(axis=0) / total
-    variance = (share * np.where(inside, held - mean, 0.0) ** 2).sum(axis=0) / total
+    mean = first / total
+    variance = _totals(at, share * (held - mean.ravel()[at]) ** 2, c) / total
     return mass, mean, np.sqrt(variance)
+
+
+def _totals(at: IntArray, values: FloatArray, c: int) -> FloatArray:
+    """Return sums of values by bin, shape ``(c, b)``."""
+    totals: FloatArray = np.bincount(at, values, c * N_BINS).reshape(c, -1).astype(np.float64)
+    return totals
 
 
 def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
@@ -180,8 +186,12 @@ def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
     if c > _MAX_SOBOL:
         return rng.random((c, n))
     size = min(_NET, 1 << max(((n + 1) // 2).bit_length() - 1, 0))
-    net = qmc.Sobol(c, scramble=True, bits=_BITS, rng=rng).random(size).T
+    net = qmc.Sobol(c, scramble=True, bits=_NET_BITS, rng=rng).random(size).T
     digits = np.ascontiguousarray(net * 2.0**_BITS).astype(np.uint32)
     shifts = rng.integers(1 << _BITS, size=(c, -(-n // size)), dtype=np.uint32)
-    points = (digits[:, None, :] ^ shifts[:, :, None]).reshape(c, -1)[:, :n]
-    return np.asarray((points + 0.5) * 2.0**-_BITS, dtype=np.float64)
+    points = np.empty((c, n))
+    for point, digit, shift in zip(points, digits, shifts, strict=True):
+        point[:] = (digit ^ shift[:, None]).ravel()[:n]
+    points += 0.5
+    points *= 2.0**-_BITS
+    return points

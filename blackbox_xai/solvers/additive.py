@@ -95,7 +95,9 @@ def _dummies(
     possible = shares > 0
     possible[np.arange(len(shares)), np.argmax(possible, axis=1)] = False
     feature, level = np.nonzero(possible)
-    design = (levels[feature] == level.astype(np.int8)[:, None]).astype(np.float32)
+    design = np.empty((len(feature), levels.shape[1]), dtype=np.float32)
+    for row, j, own in zip(design, feature, level, strict=True):
+        np.equal(levels[j], own, out=row)
     return design, feature, level
 
 

@@ -61,7 +61,7 @@ def draw_bins(
         shares, own = np.stack([law.same, 1 - law.same], axis=1), np.array([[True, False]] * c)
         levels = (~same).astype(np.int8)
     fit = fit_contrasts(levels, shares, own, scores)
-    z = same.T.astype(np.float64)
+    z = same.astype(np.float32).T
     mean_weight = float(np.prod(law.kernel_mean))
     return Surrogate(
         coef=fit.effects,

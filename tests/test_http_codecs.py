@@ -26,6 +26,7 @@ from blackbox_xai.adapters.http.codecs import (
 )
 from blackbox_xai.adapters.http.codecs.png import to_png
 from blackbox_xai.adapters.http.codecs.tensors import Tensor, from_bytes, to_bytes
+from blackbox_xai.adapters.http.codecs.texts import texts_from_bytes
 from blackbox_xai.adapters.http.faults import Answer, Fault, Reply, Verdict
 from blackbox_xai.adapters.http.rows import Rows, as_rows
 from blackbox_xai.errors import InputError
@@ -140,6 +141,33 @@ def test_texts_as_bytes_follow_the_specification():
     assert raw == struct.pack("<I", 3) + "aé".encode() + struct.pack("<I", 0)
 
 
+def test_texts_as_bytes_are_read_back():
+    texts = np.array(["aé", "", "0.5:1"], object)
+    raw = to_bytes(texts, "BYTES")
+    assert texts_from_bytes(raw, 3) == texts.tolist()
+    for wrong in (raw[:-1], raw + b"x", raw[:2], struct.pack("<I", 1 << 31)):
+        with pytest.raises(Fault, match=r"\d+ (bytes|texts)"):
+            texts_from_bytes(wrong, 3)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_classifications_are_put_in_the_order_of_their_classes(binary):
+    texts = ["0.75:1:ham", "0.25:0:spam", "0.5:0:spam", "0.5:1:ham"]
+    output = {"name": "p", "shape": [2, 2], "datatype": "BYTES"}
+    rest, headers = b"", {}
+    if binary:
+        rest = to_bytes(np.array(texts, object), "BYTES")
+        output["parameters"] = {"binary_data_size": len(rest)}
+    else:
+        output["data"] = texts
+    head = json.dumps({"outputs": [output]}).encode()
+    if binary:
+        headers = {"inference-header-content-length": str(len(head))}
+    answer = decode(OpenInference(), head + rest, 2, headers)
+    assert answer.scores.tolist() == [[0.25, 0.75], [0.5, 0.5]]
+    assert answer.names == ("spam", "ham")
+
+
 def test_mixed_columns_become_one_tensor_each():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"age": [30, 41], "city": ["Rome", None]})
@@ -250,7 +278,10 @@ def test_nothing_ragged():
         ({"shape": [3, 1]}, "shape .3, 1. for the 2 rows sent"),
         ({"shape": [2, 2]}, "2 values for shape"),
         ({"shape": [2, True]}, "the shape of output"),
-        ({"datatype": "BYTES", "data": ["a", "b"]}, "labels"),
+        ({"datatype": "BYTES", "data": ["spam", "ham"]}, "labels such as 'spam'.*output="),
+        ({"datatype": "BYTES", "data": ["0.1", "0.9"]}, "the text '0.1', not a number"),
+        ({"datatype": "BYTES", "data": ["0.1:0", "0.9:1"]}, "class 1 is missing or there twice"),
+        ({"datatype": "BYTES", "data": ["x:0", "0.9:0"]}, "labels such as 'x:0'"),
         ({"data": [0.1, [0.2]]}, "ragged"),
         ({"name": "other"}, "no output 'p'"),
     ],

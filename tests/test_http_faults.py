@@ -127,7 +127,7 @@ def test_batch_after_one_slow_answer_is_not_shrunk():
     assert min(server.sizes) == BATCH
 
 
-@pytest.mark.parametrize("kind", ["500", "503", "400"])
+@pytest.mark.parametrize("kind", ["500", "503", "503 data", "400"])
 @pytest.mark.parametrize("size", [16, 64])
 def test_a_poisoned_row_is_named(kind, size):
     n = 1280
@@ -177,9 +177,10 @@ def test_faults_poison_and_limits_together():
     np.testing.assert_array_equal([caught.value.partial[i] for i in rest], truth(X[rest]))
 
 
-def test_a_model_that_fails_on_everything_costs_three_requests():
-    with Faulty(Plan(poison=X[:64])) as server:
-        with pytest.raises(PredictError, match="500"):
+@pytest.mark.parametrize("kind", ["500", "503 data"])
+def test_a_model_that_fails_on_everything_costs_three_requests(kind):
+    with Faulty(Plan(poison=X[:64], poison_as=kind)) as server:
+        with pytest.raises(PredictError, match=kind[:3]):
             connect(server).predict(X[:64])
         assert server.requests <= 3
         with pytest.raises(PredictError, match="Check that it takes rows of 4 columns"):
@@ -233,6 +234,13 @@ def test_waits_while_the_model_loads():
         server.plan.loading_until = time.time() + 60
         with pytest.raises(PredictError, match="loading"):
             connect(server, limits={"startup": 0.3, "retries": 1}).predict(X[:4])
+
+
+def test_a_server_that_says_it_is_ready_is_not_waited_for():
+    with Faulty(Plan(faults={"503": 1.0})) as server:
+        with pytest.raises(PredictError, match="busy"):
+            connect(server, limits={"startup": 60.0, "retries": 2}).predict(X[:4])
+        assert server.requests == 3
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip", "drip headers"])

@@ -19,6 +19,8 @@ PATHS = {
     "litserve": "/predict",
     "mlflow": "/invocations",
     "triton": "/v2/models/bc",
+    "bentoml": "/predict",
+    "torchserve": "/predictions/bc",
 }
 PROTOCOLS = {
     "mlserver": "v2",
@@ -26,6 +28,8 @@ PROTOCOLS = {
     "litserve": "litserve",
     "mlflow": "mlflow",
     "triton": "v2",
+    "bentoml": "bentoml",
+    "torchserve": "torchserve",
 }
 
 

@@ -92,6 +92,15 @@ class Client:
         self.answered += 1
         return scores
 
+    def _ready(self) -> bool:
+        """Tell whether the server says that it is ready, where there is a place to ask."""
+        place = self.codec.ready(self.path)
+        try:
+            reply = None if place is None else self.asker.get(place)
+        except Fault:
+            return False
+        return reply is not None and reply.status == 200
+
     def _charge(self, rows: int) -> None:
         try:
             self.meter.charge(rows)
@@ -102,5 +111,6 @@ class Client:
         if reply.status == 200:
             return self.codec.decode(reply, n, tag)
         fault = classify(reply, self.where, self.asker.secrets)
+        fault.loading = reply.status == 503 and not self.answered and not self._ready()
         fault.once = reply.status == 401 and self.asker.credentials.renewable
         raise fault

@@ -71,6 +71,8 @@ class Fault(Exception):
         The server did not answer in time; it has too much to do.
     sent : bool
         The rows may have been scored, and charged.
+    loading : bool
+        The server does not score yet, but may before long.
     once : bool
         Worth one more request at once, whatever the patience: an idle connection that the server
         had closed, or credentials that can be renewed.
@@ -87,6 +89,7 @@ class Fault(Exception):
     slow: bool = False
     throttled: bool = False
     sent: bool = False
+    loading: bool = False
     once: bool = False
     error: type[BlackboxError] = PredictError
     status: int = field(default=0)

@@ -66,7 +66,7 @@ def _again(piece: Piece, fault: Fault, client: Client) -> Next:
         return _alone(piece, fault)
     piece.culprits = fault.rows
     now = time.monotonic()
-    if client.answered == 0 and fault.status == 503 and now - piece.began < client.limits.startup:
+    if fault.loading and now - piece.began < client.limits.startup:
         return Next(again=max(fault.wait or 0.0, _LOADING_SECONDS), free=True)
     if fault.error is LoadError and client.answered == 0 and piece.tries + 1 >= _CONNECT_TRIES:
         return _FATAL

@@ -29,6 +29,7 @@ _QUOTA = re.compile(
 )
 _THROTTLING = re.compile(r"Throttling(?:Exception)?|TooManyRequests", re.IGNORECASE)
 _ECHO = re.compile(r"data '.*?'(?=[.\s]|$)", re.DOTALL)
+_PREDICTION = re.compile(rb'"type"\s*:\s*"InternalServerException"')  # TorchServe's 503
 _BATCH = re.compile(
     r"batch[-_ ]?size|max(?:imum)?[-_ ](?:client[-_ ])?batch|batch (?:is )?too (?:large|big)"
     r"|too many (?:rows|instances|inputs)",
@@ -89,6 +90,8 @@ def classify(reply: Reply, where: str, secrets: Callable[[], Sequence[str | None
         return _stop(f"The quota is used up: {said}", BudgetError, status)
     if status == 413 or (status in (400, 422) and _BATCH.search(head)):
         return Fault(Verdict.SMALLER, said, status=status)
+    if status in (500, 424) or (status == 503 and _PREDICTION.search(reply.body[:_READ])):
+        return Fault(Verdict.SUSPECT, said, wait=wait, sent=True, status=status)
     if status in _BUSY or (status == 400 and _THROTTLING.search(head)):
         return Fault(
             Verdict.AGAIN,
@@ -99,8 +102,6 @@ def classify(reply: Reply, where: str, secrets: Callable[[], Sequence[str | None
             sent=status in (502, 504),
             status=status,
         )
-    if status in (500, 424):
-        return Fault(Verdict.SUSPECT, said, wait=wait, sent=True, status=status)
     if status in (400, 422):
         return Fault(Verdict.ROWS, said, status=status)
     return _fatal(reply, said)

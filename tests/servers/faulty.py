@@ -255,6 +255,8 @@ class Faulty:
 
     def _metadata(self, connection, path):
         plan = self.plan
+        if time.time() < plan.loading_until and path.endswith("/ready"):
+            return send(connection, 503, b'{"error": "model is loading"}')
         pages = {
             "/v2": {
                 "name": "faulty",
@@ -262,6 +264,7 @@ class Faulty:
                 "extensions": ["binary_tensor_data"][: plan.binary],
             },
             "/v2/health/ready": {},
+            "/v2/models/m/ready": {},
             "/v2/repository/index": [{"name": "m"}],
             "/v2/models/m": {
                 "name": "m",
@@ -478,6 +481,9 @@ def close_quietly(server, connection):
 BEFORE = {
     "500": canned(500, b'{"error": "ValueError: boom"}'),
     "503": canned(503, b'{"error": "busy"}'),
+    "503 data": canned(  # TorchServe's word for rows that the model cannot take
+        503, b'{"code": 503, "type": "InternalServerException", "message": "Prediction failed"}'
+    ),
     "413": canned(413, b"too large"),
     "400 batch": canned(400, b'{"error": "inference request batch-size must be <= 5"}'),
     "400": canned(400, b'{"error": "bad value"}'),

@@ -3,7 +3,8 @@
     python tests/servers/install.py [name ...]
 
 The environments go to the folder named by BLACKBOX_XAI_SERVERS, or to .venv-servers beside the
-project. The tests marked ``servers`` start what is there.
+project. The tests marked ``servers`` start what is there. Without a name five servers are
+installed; BentoML and TorchServe (more than a gigabyte, and it needs Java) only by name.
 """
 
 from __future__ import annotations
@@ -20,6 +21,17 @@ PACKAGES = {
     "mlflow": ["mlflow", "scikit-learn"],
     "litserve": ["litserve", "scikit-learn"],
     "triton": ["nvidia-pytriton", "scikit-learn", "numpy<2"],
+}
+BY_NAME = {
+    "bentoml": ["bentoml", "scikit-learn"],
+    "torchserve": [
+        "torchserve",
+        "torch-model-archiver",
+        "torch",
+        "pyyaml",
+        "scikit-learn",
+        "setuptools",
+    ],
 }
 
 
@@ -54,15 +66,15 @@ def install(name):
         return
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([base_python(name), "-m", "venv", str(folder)], check=True)
-    pip = [str(python_of(name)), "-m", "pip", "install", "--quiet", *PACKAGES[name]]
+    pip = [str(python_of(name)), "-m", "pip", "install", "--quiet", *(PACKAGES | BY_NAME)[name]]
     subprocess.run(pip, check=True)
     done.touch()
 
 
 def main(names):
-    unknown = sorted(set(names) - set(PACKAGES))
+    unknown = sorted(set(names) - set(PACKAGES | BY_NAME))
     if unknown:
-        sys.exit(f"unknown servers {unknown}; known are {sorted(PACKAGES)}")
+        sys.exit(f"unknown servers {unknown}; known are {sorted(PACKAGES | BY_NAME)}")
     for name in names or PACKAGES:
         print(f"{name} ...", flush=True)
         install(name)

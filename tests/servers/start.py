@@ -56,13 +56,16 @@ def running(name, folder, *, kind="probabilities"):
     command, ready = COMMANDS[name](python, model, ports, kind)
     log = (folder / f"{name}.log").open("wb")
     environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment |= {"FOLDER": str(model), "KIND": kind, "BENTOML_HOME": str(folder)}
+    environment["TMPDIR"] = str(folder)  # two of TorchServe would share a socket
     environment["PATH"] = f"{Path(python).parent}:{environment['PATH']}"
     process = subprocess.Popen(
         command, stdout=log, stderr=log, start_new_session=True, cwd=model, env=environment
     )
     origin = f"http://127.0.0.1:{ports[0]}"
     try:
-        wait_until(origin + ready, process, folder / f"{name}.log")
+        address = ready if ready.startswith("http") else origin + ready
+        wait_until(address, process, folder / f"{name}.log", READY.get(name, b""))
         with np.load(model / "truth.npz") as held:
             names = [str(name) for name in held["names"]]
             served = Served(origin, model, held["X"], held["p"], names)
@@ -74,12 +77,13 @@ def running(name, folder, *, kind="probabilities"):
         log.close()
 
 
-def wait_until(url, process, log):
+def wait_until(url, process, log, word):
     until = time.monotonic() + START_SECONDS
     http = urllib3.PoolManager(retries=False, timeout=2)
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
-            if http.request("GET", url).status == 200:
+            reply = http.request("GET", url)
+            if reply.status == 200 and word in reply.data:
                 return
         time.sleep(0.3)
     raise RuntimeError(f"{url} is not ready:\n{log.read_text()[-3000:]}")
@@ -127,12 +131,52 @@ def mlflow(python, model, ports, kind):
     return [*serve, *where], "/ping"
 
 
+def bentoml(python, model, ports, kind):
+    serve = [f"{Path(python).parent}/bentoml", "serve", "bentoml_server:Scores"]
+    where = ["--working-dir", str(REAL), "--host", "127.0.0.1", "--port", str(ports[0])]
+    return [*serve, *where], "/readyz"
+
+
+def torchserve(python, model, ports, kind):
+    handler, folder = REAL / "torchserve_handler.py", Path(python).parent
+    archive = [
+        f"{folder}/torch-model-archiver",
+        "--model-name",
+        "bc",
+        "--version",
+        "1.0",
+        "--force",
+    ]
+    archive += ["--handler", str(handler), "--serialized-file", str(model / "model.joblib")]
+    path = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    subprocess.run(
+        [*archive, "--export-path", str(model)], check=True, timeout=120, env=os.environ | path
+    )
+    names = ("inference", "management", "metrics")
+    lines = [f"{n}_address=http://127.0.0.1:{p}" for n, p in zip(names, ports, strict=True)]
+    lines += [f"grpc_{n}_port={p}" for n, p in zip(names, free_ports(2), strict=False)]
+    lines += ["default_workers_per_model=1", "disable_token_authorization=true"]
+    (model / "config.properties").write_text("\n".join(lines))
+    serve = [f"{folder}/torchserve", "--start", "--foreground", "--ncs", "--model-store"]
+    settings = ["--models", "bc=bc.mar", "--ts-config", str(model / "config.properties")]
+    return [
+        *serve,
+        str(model),
+        *settings,
+        "--disable-token-auth",
+    ], f"http://127.0.0.1:{ports[1]}/models/bc"
+
+
 COMMANDS = {
     "mlserver": mlserver,
     "kserve": kserve,
     "litserve": litserve,
     "triton": triton,
     "mlflow": mlflow,
+    "bentoml": bentoml,
+    "torchserve": torchserve,
 }
+
+READY = {"torchserve": b'"READY"'}  # healthy long before its worker is
 
 __all__ = ["Served", "home", "installed", "running"]

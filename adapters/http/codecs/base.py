@@ -34,11 +34,14 @@ class Codec(ABC):
 
     named: ClassVar[bool] = False
     max_rows: ClassVar[int | None] = None
-    ready: ClassVar[str | None] = None
 
     def path(self, path: str) -> str:
         """Return where to post, given the path of the user's URL."""
         return path
+
+    def ready(self, path: str) -> str | None:
+        """Return where a server says whether it is ready, given where to post; None: nowhere."""
+        return None
 
     def sends_names(self, rows: Rows) -> bool:
         """Tell whether columns travel with their names, so that their order does not matter."""

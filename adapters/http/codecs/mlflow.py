@@ -45,7 +45,6 @@ class MLflow(Codec):
     params: tuple[tuple[str, Any], ...] = ()
 
     named: ClassVar[bool] = True
-    ready: ClassVar[str | None] = "/ping"
 
     def __post_init__(self) -> None:
         check_choice("form", self.form, ("split", "records", "instances", "inputs"))
@@ -53,6 +52,10 @@ class MLflow(Codec):
     def path(self, path: str) -> str:
         """Return the path that ends in ``/invocations``."""
         return path if path.endswith("/invocations") else path.rstrip("/") + "/invocations"
+
+    def ready(self, path: str) -> str:
+        """Return where the server says whether it is ready."""
+        return path.removesuffix("/invocations") + "/ping"
 
     def sends_names(self, rows: Rows) -> bool:
         """Tell whether columns travel by name."""

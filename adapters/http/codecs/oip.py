@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,11 @@ from blackbox_xai._checks import shown
 from blackbox_xai.adapters.http.codecs import tensors
 from blackbox_xai.adapters.http.codecs.base import Codec, Payload
 from blackbox_xai.adapters.http.codecs.tensors import Tensor
+from blackbox_xai.adapters.http.codecs.texts import classified, texts_from_bytes
 from blackbox_xai.adapters.http.faults import Answer, Fault, Reply, Verdict
 from blackbox_xai.adapters.http.rows import Rows
 from blackbox_xai.adapters.http.strict import (
     answer_of_flat,
-    hard_labels,
     invalid,
     parse_json,
     to_json,
@@ -60,11 +60,13 @@ class OpenInference(Codec):
     inputs: tuple[Tensor, ...] = ()
     binary: bool = False
 
-    ready: ClassVar[str | None] = "/v2/health/ready"
-
     def path(self, path: str) -> str:
         """Return the path with ``/infer`` at its end."""
         return path if path.endswith("/infer") else path.rstrip("/") + "/infer"
+
+    def ready(self, path: str) -> str:
+        """Return where the server says whether the model is ready."""
+        return path.removesuffix("/infer") + "/ready"
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -213,8 +215,8 @@ def _scores(output: dict[str, Any], raw: bytes | None, n: int) -> Answer:
     size = 1
     for side in shape:
         size *= side
-    if datatype == "BYTES":
-        raise hard_labels(output.get("data", "BYTES") if raw is None else "BYTES")
+    if datatype == "BYTES" and raw is not None:
+        return classified(texts_from_bytes(raw, size), n)
     if raw is not None:
         values = tensors.from_bytes(raw, datatype, size)
         scores = values.astype(np.float64).reshape(n, -1)
@@ -226,6 +228,8 @@ def _scores(output: dict[str, Any], raw: bytes | None, n: int) -> Answer:
     if not isinstance(flat, list) or len(flat) != size:
         got = len(flat) if isinstance(flat, list) else shown(data)
         raise invalid(f"the answer has {got} values for shape {shape}")
+    if datatype == "BYTES":
+        return classified(flat, n)
     answer = answer_of_flat(flat, n)
     return Answer(answer.scores, hard=str(datatype).lstrip("U").startswith("INT") and size == n)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from blackbox_xai.adapters.http.codecs.base import Codec, Payload
 from blackbox_xai.adapters.http.codecs.huggingface import texts_of
@@ -42,11 +41,13 @@ class TextEmbeddings(Codec):
     labels: tuple[str, ...] = ()
     raw_scores: bool = False
 
-    ready: ClassVar[str | None] = "/health"
-
     def path(self, path: str) -> str:
         """Return the path that ends in ``/predict``."""
         return path if path.endswith("/predict") else path.rstrip("/") + "/predict"
+
+    def ready(self, path: str) -> str:
+        """Return where the server says whether it is ready."""
+        return path.removesuffix("/predict") + "/health"
 
     def encode(self, rows: Rows, tag: str) -> Payload:
         """Return the request."""

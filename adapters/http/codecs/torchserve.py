@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from blackbox_xai.adapters.http.codecs.base import Codec, Payload
 from blackbox_xai.adapters.http.codecs.v1 import pick_output
@@ -37,7 +36,9 @@ class TorchServe(Codec):
     b'{"instances":["a text"]}'
     """
 
-    ready: ClassVar[str | None] = "/ping"
+    def ready(self, path: str) -> str:
+        """Return where the server says that it is up."""
+        return path.partition("/predictions/")[0] + "/ping"
 
     def encode(self, rows: Rows, tag: str) -> Payload:
         """Return the request."""

@@ -363,3 +363,15 @@ def test_grouped_errors_see_that_copies_are_no_evidence() -> None:
     honest = fit_ridge(z[copies], y[copies], alpha=1e-9, groups=copies)
     assert naive.std_err[0, 0] < 0.5 * alone.std_err[0, 0]
     assert honest.std_err[0, 0] == pytest.approx(alone.std_err[0, 0], rel=0.02)
+
+
+@pytest.mark.parametrize("text", ["", "!!!", "one"])
+def test_a_text_of_one_token_is_explained(text):
+    def length(batch):
+        return [float(len(t)) for t in batch]
+
+    why = bx.Lime().explain(length, text, bx.TextMasker())
+    assert why.values[:, 0] == pytest.approx([len(text)], rel=0.02, abs=1e-9)
+    with pytest.warns(UserWarning, match=r"Only 0\.00% of the samples keep half"):
+        why = bx.Lime(compat="lime").explain(length, text, bx.TextMasker())
+    assert why.values[:, 0] == pytest.approx([0.0], abs=1e-9)  # lime never keeps a sole word

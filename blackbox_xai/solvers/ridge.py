@@ -161,6 +161,8 @@ def _held_out_r2(
     folds = [slice(a, b) for a, b in pairwise(cuts)]
     parts = [_sums(zc[fold], yc[fold], None if w is None else w[fold]) for fold in folds]
     total = [np.sum(part, axis=0) for part in zip(*parts, strict=True)]
+    if any(total[0] - part[0] <= 0 for part in parts):
+        return np.full(yc.shape[1], np.nan)  # one fold has all the weight: nothing to learn from
     residuals = np.empty_like(yc)
     for fold, part in zip(folds, parts, strict=True):
         mass, z, y, zz, zy = (whole - own for whole, own in zip(total, part, strict=True))

@@ -41,6 +41,13 @@ def slow(X):
     import time
     time.sleep(0.2)
     return scores(X)
+
+def length(texts):
+    return [float(len(text)) for text in texts]
+
+def switched(rows):
+    assert rows.dtypes["on"] == bool
+    return 1.0 * rows["on"].to_numpy()
 """
 
 
@@ -206,6 +213,76 @@ def test_a_dry_run_sends_nothing(place, command):
     assert (code, out) == (0, "")
     assert "othing was sent" in err
     assert asked(place) == 0
+
+
+def test_a_dry_audit_foresees_the_price_of_each_stage(place):
+    code, _, err = call("audit", *BASE, "--rows", "6", "--dry-run")
+    assert code == 0
+    planned = {line.split(": ")[0]: line.split(": ")[1] for line in err.splitlines()[:-1]}
+    call("audit", *BASE, "--rows", "6", "-o", "r.json", "-q")
+    stages = json.loads((place / "r.json").read_text())["ledger"]["stages"]
+    for stage in (stage for stage in stages if stage["rows"]):
+        rows = int(planned[stage["stage"]].split()[0].replace(",", ""))
+        assert rows == pytest.approx(stage["rows"], rel=0.1)
+    code, _, err = call("audit", *BASE, "--rows", "6", "--budget", "3000", "--dry-run")
+    assert code == 0
+    assert "not whole. " in err
+    total = int(err.splitlines()[-1].split()[3].replace(",", ""))
+    assert total <= 3000
+
+
+def test_texts_come_from_stdin_when_told(place):
+    code, out, err = call(
+        "explain",
+        "toymodel:length",
+        "-",
+        "--stdin-format",
+        "txt",
+        "-o",
+        "-",
+        stdin="a good film\nbad\n",
+    )
+    assert code == 0, err
+    assert [e["feature_names"] for e in json.loads(out)] == [["a", "good", "film"], ["bad"]]
+
+
+def test_truth_values_in_a_file_reach_the_model_as_such(place):
+    (place / "flags.csv").write_text("on,name\nTrue,true\nfalse,maybe\nTRUE,no\n")
+    code, out, err = call(
+        "explain", "toymodel:switched", "flags.csv", "--scale", "value", "-o", "-", "-q"
+    )
+    assert code == 0, err
+    assert [e["scores"] for e in json.loads(out)] == [[1.0], [0.0], [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("probe", "toymodel:scores", "data.csv", "--drop", "nope"),
+            "data.csv has no column 'nope'",
+        ),
+        (
+            ("ood", "background.csv", "data.csv", "--labels", "truth"),
+            "data.csv has no column 'truth'",
+        ),
+        (("project", "data.csv", "--columns", "a"), "data.csv has no column 'a'; it has ('age',"),
+    ],
+)
+def test_a_column_that_is_not_there_is_named_with_its_file(place, arguments, message):
+    code, _, err = call(*arguments)
+    assert code == 5
+    assert message in err
+
+
+def test_columns_are_chosen_for_probe_ood_and_project(place):
+    code, out, err = call("probe", "toymodel:scores", "data.csv", "--labels", "label")
+    assert code == 0, err
+    assert "same_answer_twice" in out
+    for command in (("ood", "background.csv", "data.csv"), ("project", "data.csv")):
+        code, out, err = call(*command, "--drop", "label,age", "-o", "-")
+        assert code == 0, err
+        assert len(json.loads(out)) == 40
 
 
 def test_progress_is_plain_off_a_terminal_and_json_when_asked(place):
@@ -391,7 +468,7 @@ def test_a_probe_asks_one_row_twice(place):
         (["audit", "toymodel:scores", "toymodel.py"], 5, "must end in one of"),
         (["explain", *BASE, "--rows", "39:41"], 5, "rows must lie within 0:40"),
         (["explain", *BASE, "--rows", "x"], 5, "rows must be written as"),
-        (["explain", *BASE, "--drop", "height"], 5, "there is no column 'height'"),
+        (["explain", *BASE, "--drop", "height"], 5, "data.csv has no column 'height'"),
         (["explain", *BASE, "--drop", "age"], 3, "mismatch"),
         (["render", "data.csv"], 5, "not JSON"),
         (["render", "absent.json"], 5, "cannot be read"),

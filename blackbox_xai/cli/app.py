@@ -10,7 +10,15 @@ import click
 
 from blackbox_xai import __version__
 from blackbox_xai.cli.exits import run_safely
-from blackbox_xai.cli.options import data_options, model_options, output_options, run_options
+from blackbox_xai.cli.options import (
+    column_options,
+    data_options,
+    method_option,
+    model_options,
+    output_options,
+    run_options,
+    seed_option,
+)
 
 __all__ = ["cli", "main"]
 
@@ -69,12 +77,7 @@ def audit(**given: Any) -> int:
 @cli.command()
 @click.argument("model")
 @click.argument("data")
-@click.option(
-    "--method",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "exact", "kernelshap", "lime", "occlusion", "rise"]),
-)
+@method_option
 @click.option("--rows", default=":", help="Rows to explain, such as 0:20 or 7.")
 @click.option("--output", help="Output to explain, by name or number. None: all.")
 @model_options
@@ -119,7 +122,8 @@ def surrogate(**given: Any) -> int:
     default=0.05,
     show_default=True,
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@column_options
+@seed_option
 @output_options
 def ood(**given: Any) -> int:
     """Say which rows of DATA are unlike REFERENCE."""
@@ -133,8 +137,8 @@ def ood(**given: Any) -> int:
 @click.option(
     "--method", type=click.Choice(["pca", "mds", "tsne"]), default="pca", show_default=True
 )
-@click.option("--labels", help="Column of DATA to leave out.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@column_options
+@seed_option
 @output_options
 def project(**given: Any) -> int:
     """Place the rows of DATA on a plane, and say how far the map can be believed."""
@@ -146,12 +150,7 @@ def project(**given: Any) -> int:
 @cli.command()
 @click.argument("model")
 @click.argument("data")
-@click.option(
-    "--method",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "exact", "kernelshap", "lime", "occlusion", "rise"]),
-)
+@method_option
 @click.option("--rows", default="0:3", show_default=True, help="Rows to test on.")
 @model_options
 @data_options
@@ -178,6 +177,7 @@ def render(**given: Any) -> int:
 @click.argument("model")
 @click.argument("data", required=False)
 @model_options
+@column_options
 @output_options
 def probe(**given: Any) -> int:
     """Say what is known of a model: protocol, names, shapes and limits of a server.

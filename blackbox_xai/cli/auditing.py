@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from blackbox_xai._format import counted
 from blackbox_xai.cli.exits import FAILED, INTERRUPTED, PARTIAL, DataError
 from blackbox_xai.cli.models import model_facts, without_secrets
 from blackbox_xai.cli.output import write_text
@@ -18,8 +19,6 @@ from blackbox_xai.report.audit import SECTIONS, Audit, audit
 
 __all__ = ["run_audit", "run_render"]
 
-_SURROGATE_ROWS = 4000
-
 
 def run_audit(**given: Any) -> int:
     """Audit a model; returns the exit code."""
@@ -29,8 +28,6 @@ def run_audit(**given: Any) -> int:
         for section in split_names(given[name]):
             if section not in SECTIONS:
                 raise click.UsageError(f"--{name}: {section!r} is none of {', '.join(SECTIONS)}.")
-    if given["dry_run"]:
-        return _plan(task, given)
     settings = {
         "n_explain": given["n_explain"],
         "sections": split_names(given["sections"]) or None,
@@ -41,6 +38,8 @@ def run_audit(**given: Any) -> int:
         "n_jobs": given["jobs"],
         "progress": reporter(given["progress"], quiet=given["quiet"]),
     }
+    if given["dry_run"]:
+        return _plan(task, settings)
     try:
         report = audit(task.pop("model")(), task.pop("X"), task.pop("y"), **task, **settings)
     except Interrupted as error:
@@ -116,24 +115,24 @@ def _quoted(word: str) -> str:
     return shlex.quote(word)
 
 
-def _plan(task: dict[str, Any], given: dict[str, Any]) -> int:
-    """Say what would be asked at most, without a model."""
-    from blackbox_xai._inputs import n_rows
-    from blackbox_xai.report.defaults import choose_explainer, choose_masker
+def _plan(task: dict[str, Any], settings: dict[str, Any]) -> int:
+    """Say what each stage would ask, found by an audit of made-up scores."""
+    from blackbox_xai.explainers.planning import Rehearsal
 
-    X = task["X"]
-    masker = choose_masker(X, task["background"], task["feature_names"], given["seed"])
-    explainer = choose_explainer(masker, X, given["seed"])
-    n, n_explain = n_rows(X), min(given["n_explain"], n_rows(X))
-    each = getattr(explainer, "budget", None) or 0
-    click.echo(f"answers: {n:,} rows", err=True)
-    click.echo(f"explanations: {n_explain:,} inputs, at most {each:,} rows each", err=True)
-    click.echo(f"surrogate (tables): {n + _SURROGATE_ROWS:,} rows", err=True)
-    click.echo("trust: about half of the rows of the explanations", err=True)
-    if given["budget"] is not None:
-        click.echo(f"never more than {given['budget']:,} rows in all", err=True)
-    click.echo("Nothing was sent.", err=True)
+    settings = {**settings, "progress": False, "max_seconds": None, "n_jobs": 1}
+    model, inputs = Rehearsal(task.pop("model")()), task.pop("X")
+    report = audit(model, inputs, **{**task, "y": None}, **settings)
+    ledger = report.document["ledger"]
+    for stage in (stage for stage in ledger["stages"] if stage["rows"]):
+        click.echo(f"{stage['stage']}: {_amount(stage)}", err=True)
+    for stop in ledger["stopped"]:
+        click.echo(f"{stop['stage']}: not whole. {stop['why']}", err=True)
+    click.echo(f"In all about {_amount(ledger['total'])}. Nothing was sent.", err=True)
     return 0
+
+
+def _amount(spent: dict[str, Any]) -> str:
+    return f"{counted(spent['rows'], 'model row')} in {counted(spent['calls'], 'call')}"
 
 
 def _write(report: Audit, given: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from blackbox_xai.cli.exits import DataError
 __all__ = ["Data", "choose_columns", "read_data", "row_range"]
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-_TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
+_TRUTHS = {"true": True, "false": False}
 _MAX_BYTES = 4 << 30
 
 
@@ -35,7 +35,7 @@ class Data:
     labels : list or None
         Labels taken out of the table.
     facts : dict
-        Name, size and SHA-256 of the file, for reports.
+        Name, size and SHA-256 of the file, for reports; None for stdin.
     """
 
     inputs: Any
@@ -44,8 +44,10 @@ class Data:
     facts: dict[str, Any] | None = None
 
 
-def read_data(place: str, *, labels: str | None = None) -> Data:
+def read_data(place: str, *, labels: str | None = None, stdin: str | None = None) -> Data:
     """Read a table, a text file with one document per line, or a folder of images.
+
+    ``stdin`` names the format of what comes from there, as a suffix without the dot would.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def read_data(place: str, *, labels: str | None = None) -> Data:
         When it cannot be read; the message says where.
     """
     if place == "-":
-        return _labelled(_from_stdin(), labels)
+        return _labelled(_from_stdin(stdin), labels)
     path = Path(place)
     if path.is_dir():
         return _folder(path)
@@ -74,12 +76,10 @@ def read_data(place: str, *, labels: str | None = None) -> Data:
     return _labelled(replace(data, facts=facts), labels)
 
 
-def _from_stdin() -> Data:
+def _from_stdin(kind: str | None) -> Data:
     content = sys.stdin.buffer.read(_MAX_BYTES)
-    start = content.lstrip()[:1]
-    if start == b"{":
-        return _jsonl(content, "stdin")
-    return _csv(content, "stdin")
+    guessed = "jsonl" if content.lstrip()[:1] == b"{" else "csv"
+    return _READERS[f".{kind or guessed}"](content, "stdin")
 
 
 def _text(content: bytes, place: str) -> str:
@@ -105,19 +105,21 @@ def _csv(content: bytes, place: str, delimiter: str = ",") -> Data:
     if len(columns) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise DataError(f"{place} has two columns named {shown(twice)}.")
-    return _table({name: _numbers(column) for name, column in columns.items()}, place)
+    return _table({name: _typed(column) for name, column in columns.items()}, place)
 
 
 def _tsv(content: bytes, place: str) -> Data:
     return _csv(content, place, "\t")
 
 
-def _numbers(column: list[str]) -> list[Any]:
-    """Return numbers when every cell that is not empty is one; empty cells are missing."""
+def _typed(column: list[str]) -> list[Any]:
+    """Return numbers or truth values when every cell is one; empty cells are missing."""
     try:
         return [float(cell) if cell.strip() else float("nan") for cell in column]
     except ValueError:
-        return [cell or None for cell in column]
+        truths = [_TRUTHS.get(cell.strip().lower(), cell or None) for cell in column]
+        known = all(truth is None or isinstance(truth, bool) for truth in truths)
+        return truths if known else [cell or None for cell in column]
 
 
 def _jsonl(content: bytes, place: str) -> Data:
@@ -230,11 +232,16 @@ def _labelled(data: Data, labels: str | None) -> Data:
     """Take the column of labels out of a table."""
     if labels is None:
         return data
-    if labels not in data.names:
-        raise DataError(f"there is no column {shown(labels)}; columns are {shown(data.names)}.")
+    _check_there(data, labels)
     values = list(_column(data, labels))
     rest = choose_columns(data, drop=(labels,))
     return replace(rest, labels=[v.item() if hasattr(v, "item") else v for v in values])
+
+
+def _check_there(data: Data, name: str) -> None:
+    if name not in data.names:
+        place = (data.facts or {}).get("name", "stdin")
+        raise DataError(f"{place} has no column {shown(name)}; it has {shown(data.names)}.")
 
 
 def _column(data: Data, name: str) -> Any:
@@ -254,8 +261,7 @@ def choose_columns(data: Data, keep: Sequence[str] = (), drop: Sequence[str] = (
     if not keep and not drop:
         return data
     for name in (*keep, *drop):
-        if name not in data.names:
-            raise DataError(f"there is no column {shown(name)}; columns are {shown(data.names)}.")
+        _check_there(data, name)
     names = tuple(n for n in (keep or data.names) if n not in drop)
     if hasattr(data.inputs, "columns"):
         return replace(data, inputs=data.inputs[list(names)], names=names)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["model_facts", "open_model", "without_secrets"]
 
-_SAVED = (".skops", ".joblib", ".pkl", ".pickle")
+_PICKLES = (".joblib", ".pkl", ".pickle")
+_SAVED = (".skops", *_PICKLES)
 _OBJECT = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 
@@ -66,6 +67,11 @@ def _opened(
     if name.startswith(("http://", "https://")):
         return bx.HttpModel(name, columns=columns, **settings)
     suffix = Path(name).suffix.lower()
+    if suffix in _PICKLES and not trust_pickle:
+        raise LoadError(
+            f"{shown(name)} is a pickle, which runs code when it is opened. If you know where it "
+            "comes from, pass --trust-pickle; safer: save it as .skops."
+        )
     if suffix in _SAVED:
         return bx.load_model(name, trust_pickle=trust_pickle, **settings)
     if suffix != ".onnx" and _OBJECT.match(name):

@@ -7,7 +7,15 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["data_options", "model_options", "output_options", "run_options"]
+__all__ = [
+    "column_options",
+    "data_options",
+    "method_option",
+    "model_options",
+    "output_options",
+    "run_options",
+    "seed_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,13 +56,35 @@ def model_options(command: Command) -> Command:
 
 
 def data_options(command: Command) -> Command:
-    """Add options about the data."""
+    """Add options about the data and what they are compared with."""
+    background = click.option(
+        "--background", help="Reference rows: a file like DATA. None: rows of DATA."
+    )
+    return _all(background, column_options)(command)
+
+
+def column_options(command: Command) -> Command:
+    """Add options about what is read of the data."""
     return _all(
-        click.option("--background", help="Reference rows: a file like DATA. None: rows of DATA."),
         click.option("--labels", help="Column of DATA that holds the true answers."),
         click.option("--columns", help="Columns to use, separated by commas."),
         click.option("--drop", help="Columns to leave out, separated by commas."),
+        click.option(
+            "--stdin-format",
+            type=click.Choice(["csv", "tsv", "jsonl", "parquet", "npy", "npz", "txt"]),
+            help="Format of what comes from stdin. None: jsonl where it begins with {, else csv.",
+        ),
     )(command)
+
+
+method_option = click.option(
+    "--method",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "exact", "kernelshap", "lime", "occlusion", "rise"]),
+    help="How rows are explained.",
+)
+seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 
 
 def run_options(command: Command) -> Command:
@@ -67,7 +97,7 @@ def run_options(command: Command) -> Command:
             help="Ask the model no more after this time.",
         ),
         click.option("--jobs", type=int, default=1, show_default=True, help="Workers; -1: cores."),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+        seed_option,
         click.option("--dry-run", is_flag=True, help="Say what would be asked; ask nothing."),
     )(command)
 

@@ -13,7 +13,7 @@ from blackbox_xai.cli.models import open_model
 if TYPE_CHECKING:
     from blackbox_xai.adapters.base import Adapter
 
-__all__ = ["Inputs", "read_inputs", "split_names", "the_model"]
+__all__ = ["Inputs", "read_columns", "read_inputs", "split_names", "the_model"]
 
 _REFERENCE = 200
 
@@ -50,10 +50,16 @@ def the_model(given: dict[str, Any], names: tuple[str, ...] = ()) -> Adapter:
     )
 
 
+def read_columns(given: dict[str, Any], place: str) -> Data:
+    """Return the data in the file that one of the options names, its columns chosen."""
+    keep, drop = split_names(given["columns"]), split_names(given["drop"])
+    read = read_data(given[place], labels=given["labels"], stdin=given["stdin_format"])
+    return choose_columns(read, keep, drop)
+
+
 def read_inputs(given: dict[str, Any]) -> Inputs:
     """Return the data that the options name; rows of it stand for a background not given."""
-    keep, drop = split_names(given["columns"]), split_names(given["drop"])
-    data = choose_columns(read_data(given["data"], labels=given["labels"]), keep, drop)
+    data = read_columns(given, "data")
     if given["background"] is not None:
         background = read_data(given["background"])
         if background.names and data.names:

@@ -11,7 +11,7 @@ import click
 from blackbox_xai._plain import plain
 from blackbox_xai.cli.data import choose_columns, read_data
 from blackbox_xai.cli.output import chosen_format, write_columns, write_text
-from blackbox_xai.cli.setup import read_inputs, the_model
+from blackbox_xai.cli.setup import read_columns, read_inputs, the_model
 
 __all__ = ["run_ood", "run_probe", "run_project", "run_surrogate"]
 
@@ -52,7 +52,8 @@ def run_ood(**given: Any) -> int:
     from blackbox_xai.report.features import as_columns
 
     kind = chosen_format(given["out"], given["format_"], ("table", "json", "csv", "parquet"))
-    reference, data = read_data(given["reference"]), read_data(given["data"])
+    data = read_columns(given, "data")
+    reference = read_data(given["reference"], stdin=given["stdin_format"])
     if reference.names and data.names:
         reference = choose_columns(reference, keep=data.names)
     make = bx.AutoencoderDetector if given["detector"] == "autoencoder" else bx.OODDetector
@@ -85,7 +86,7 @@ def run_project(**given: Any) -> int:
     from blackbox_xai.report.features import as_columns
 
     kind = chosen_format(given["out"], given["format_"], ("table", "json", "csv", "parquet"))
-    data = read_data(given["data"], labels=given["labels"])
+    data = read_columns(given, "data")
     makers: dict[str, Any] = {
         "pca": bx.PCAProjection,
         "mds": bx.MDSProjection,
@@ -115,7 +116,7 @@ def run_probe(**given: Any) -> int:
     kind = chosen_format(given["out"], given["format_"], ("table", "json"))
     if given["data"] is None:
         return _write_facts(_server_facts(given["model"]), kind, given["out"])
-    data = read_data(given["data"])
+    data = read_columns(given, "data")
     first = pick_rows(data.inputs, np.arange(1))
     model = the_model(given, data.names)
     began = time.perf_counter()

@@ -74,10 +74,11 @@ class Rehearsal(Adapter):
         """Count, and return noise."""
         n = n_rows(inputs)
         k = len(self.output_names) if self.output_names is not None else 2
+        calls = self._model.calls_for(inputs)
         with self._lock:
             self.rows += n
-            self.requests += self._model.calls_for(inputs)
-            return self._rng.random((n, k)), Ledger(rows=n)
+            self.requests += calls
+            return self._rng.random((n, k)), Ledger(calls, n)
 
     def _predict_batch(self, batch: Any) -> Any:
         return self.predict_counted(batch)[0]

@@ -10,20 +10,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blackbox_xai._checks import check_int
-from blackbox_xai._rowwise import NearRows, by_blocks
+from blackbox_xai._inputs import pick_rows
 from blackbox_xai._tables import Table, learn_table
 from blackbox_xai.adapters import as_model
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, IntArray, Scale
+from blackbox_xai.surrogates.copies import row_weights
 from blackbox_xai.surrogates.fidelity import Fidelity, explained, measure
-from blackbox_xai.surrogates.sampling import mixed, neighbours
+from blackbox_xai.surrogates.sampling import realistic
 from blackbox_xai.surrogates.search import Material, Plan
 
 __all__ = ["Surrogate", "folds_of", "plans_for"]
 
 _MIN_ROWS = 10
-_NEAR, _FAR = 10, 25
 
 
 class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships no types
@@ -78,7 +78,7 @@ class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships
         InputError
             For settings or rows that cannot be used.
         BudgetError
-            When ``max_queries`` does not cover the rows of ``X``; nothing is sent.
+            When ``max_queries`` does not cover the distinct rows of ``X``; nothing is sent.
         """
         self._check()
         check_int("queries", self.queries, minimum=0)
@@ -88,9 +88,15 @@ class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships
         self.table_, rows = learn_table(X, self.categorical)
         if len(rows) < _MIN_ROWS:
             raise InputError(f"X must have at least {_MIN_ROWS} rows, got {len(rows)}.")
-        n_made = self._n_synthetic(len(rows))
-        made, parents, source = self._synthetic(rows, n_made)
-        scores, self.cost_ = black_box.predict_counted(X)
+        first, group = _distinct(rows)
+        n_made = self._n_synthetic(len(first))
+        weight = row_weights(group)
+        of_distinct = np.bincount(group, weight).astype(np.float64)
+        made, parents, self.unrealistic_ = realistic(
+            self.table_, rows[first], of_distinct, n_made, self.random_state
+        )
+        scores, self.cost_ = black_box.predict_counted(pick_rows(X, first))
+        scores = scores[group]
         self.output_names_ = black_box.name_outputs(scores.shape[1])
         self.scale_ = black_box.scale
         if n_made:
@@ -98,9 +104,7 @@ class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships
             scores, self.cost_ = np.concatenate([scores, answers]), self.cost_ + cost
         design = self.table_.design(np.concatenate([rows, made]))
         n = len(rows)
-        self.unrealistic_ = _unlike(design[:n], design[n:])
-        group = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
-        material = Material(design, scores, parents, source, group)
+        material = Material(design, scores, first[parents], group, weight)
         self.n_features_in_ = len(self.table_.columns)
         said = self._learn(material)
         train_r2 = explained(scores[:n], self._say(design[:n]))
@@ -116,22 +120,10 @@ class Surrogate(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn ships
             return int(self.queries)
         if self.max_queries < n_rows:
             raise BudgetError(
-                f"max_queries = {self.max_queries} does not cover the {n_rows} rows of X, which "
-                "the model must score. Raise it or pass fewer rows."
+                f"max_queries = {self.max_queries} does not cover the {n_rows} distinct rows of X, "
+                "which the model must score. Raise it or pass fewer rows."
             )
         return int(min(self.queries, self.max_queries - n_rows))
-
-    def _synthetic(self, rows: FloatArray, n: int) -> tuple[FloatArray, IntArray, IntArray]:
-        if not n:
-            empty = np.empty((0, 3), dtype=np.intp)
-            return rows[:0], empty, empty[:, 0]
-        rng = np.random.default_rng(self.random_state)
-        near = _distinct_neighbours(self.table_, rows)
-        halves = (n - n // 2, n // 2)
-        first = mixed(self.table_, rows, near[:, :_NEAR], halves[0], rng)
-        second = mixed(self.table_, rows, near, halves[1], rng)
-        made = np.concatenate([first[0], second[0]])
-        return made, np.concatenate([first[1], second[1]]), np.repeat([0, 1], halves)
 
     def _measure(
         self, scores: FloatArray, said: FloatArray, design: FloatArray, train_r2: float, how: str
@@ -178,35 +170,17 @@ def folds_of(material: Material, seed: int) -> IntArray:
     return np.asarray((np.random.default_rng(seed).permutation(n) % folds)[material.group])
 
 
-def _distinct_neighbours(table: Table, rows: FloatArray) -> IntArray:
-    """Return neighbours of each row among rows that differ from it: copies are no neighbours."""
+def _distinct(rows: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return the first row of each set of copies, in order, and the set of each row."""
     _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    near = neighbours(table, rows[first], _FAR)
-    return np.asarray(first[near][group.ravel()], dtype=np.intp)
+    order = np.argsort(first)
+    place = np.argsort(order)
+    return first[order].astype(np.intp), place[group.ravel()].astype(np.intp)
 
 
 def plans_for(material: Material) -> list[Plan]:
     """Return the ways to use synthetic rows that are tried."""
-    plans = [Plan("no synthetic rows", ())]
+    plans = [Plan("no synthetic rows", synthetic=False)]
     if len(material.scores) > material.n_reference:
-        plans += [Plan("mixed", (0, 1)), Plan("mixed, reference 70 %", (0, 1), 0.7)]
+        plans += [Plan("mixed"), Plan("mixed, reference 70 %", reference_share=0.7)]
     return plans
-
-
-def _unlike(reference: FloatArray, made: FloatArray, k: int = 5) -> float:
-    """Return the share of synthetic rows farther from the reference than 95 % of its own rows.
-
-    Rows like the reference would give 0.05; nan without synthetic rows.
-    """
-    if not len(made):
-        return float("nan")
-    near = NearRows.learn(reference)
-    k = min(k, len(reference) - 1)
-
-    def distance(skip: int) -> Any:
-        return lambda block: np.sqrt(near.find(block, k + skip)[1][:, skip:]).mean(axis=1)
-
-    own = by_blocks(distance(1), reference)
-    others = by_blocks(distance(0), made)
-    allowed = np.sort(own)[min(int(np.ceil(0.95 * (len(own) + 1))), len(own)) - 1]
-    return float((others > allowed).mean())

@@ -14,9 +14,21 @@ from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.surrogates.lines import Lines, constant_lines, evaluate, fit_lines
 from blackbox_xai.surrogates.nodes import Nodes, cut, grow, refit, route, shrink, tidy
 
-__all__ = ["Growth", "Material", "Plan", "Searched", "build", "say", "search"]
+__all__ = [
+    "STANDING",
+    "STRENGTHS",
+    "Growth",
+    "Material",
+    "Plan",
+    "Searched",
+    "build",
+    "preferred",
+    "say",
+    "search",
+]
 
-STRENGTHS = (0.0, 4.0, 16.0, 64.0)
+STRENGTHS = (0.0, 0.005, 0.02, 0.08, 0.2)  # shares of the weight of all rows
+STANDING = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +41,17 @@ class Material:
     scores : ndarray of shape (n + m, k)
     parents : ndarray of shape (m, 3)
         Reference rows that each synthetic row was made from.
-    source : ndarray of shape (m,)
-        Number of the sampler that made each synthetic row.
     group : ndarray of shape (n,)
         Which reference rows are copies of each other: those with the same number.
+    weight : ndarray of shape (n,)
+        How much each reference row counts.
     """
 
     design: FloatArray
     scores: FloatArray
     parents: IntArray
-    source: IntArray
     group: IntArray
+    weight: FloatArray
 
     @property
     def n_reference(self) -> int:
@@ -49,10 +61,10 @@ class Material:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which synthetic rows are used, and the share of the weight that reference rows get."""
+    """Whether synthetic rows are used, and the share of the weight that reference rows get."""
 
     name: str
-    sources: tuple[int, ...]
+    synthetic: bool = True
     reference_share: float | None = None
 
 
@@ -93,12 +105,12 @@ def select(material: Material, plan: Plan, held_out: BoolArray) -> tuple[BoolArr
     """Return which rows a plan may use when some reference rows are held out, and weights."""
     n = material.n_reference
     clean = ~held_out[material.parents].any(axis=1)
-    used = np.concatenate([~held_out, clean & np.isin(material.source, plan.sources)])
-    weights = np.ones(len(used))
-    n_real, n_made = int(used[:n].sum()), int(used[n:].sum())
+    used = np.concatenate([~held_out, clean & plan.synthetic])
+    weights = np.concatenate([material.weight, np.ones(len(used) - n)])
+    real, n_made = float(weights[:n][used[:n]].sum()), int(used[n:].sum())
     if plan.reference_share is not None and n_made:
         goal = plan.reference_share / (1 - plan.reference_share) * n_made
-        weights[:n] = max(goal / max(n_real, 1), 1.0)
+        weights[:n] *= max(goal / max(real, 1.0), 1.0)
     return used, weights[used]
 
 
@@ -125,7 +137,7 @@ def build(
 
 def say(nodes: Nodes, lines: Lines | None, strength: float, design: FloatArray) -> FloatArray:
     """Return what a tree says of rows ``design``."""
-    shrunk = constant_lines(shrink(nodes, strength)) if lines is None else lines
+    shrunk = constant_lines(shrink(nodes, strength * nodes.weight[0])) if lines is None else lines
     return evaluate(shrunk, route(nodes, design), design)
 
 
@@ -140,6 +152,9 @@ def search(
     seed: int,
 ) -> Searched:
     """Try every plan and strength on held-out folds; keep the best at ``n_leaves``.
+
+    Synthetic rows and a little shrinkage make trees that other rows would have led to as well, so
+    these stand unless the best is better by more than two standard errors over the folds.
 
     Parameters
     ----------
@@ -162,8 +177,10 @@ def search(
                 for s, strength in enumerate(strengths):
                     said[p, s, at, held_out] = say(small, lines, strength, tested)
     square = ((material.scores[:n] - said) ** 2).sum(axis=-1)
-    total = square[:, :, grid.index(n_leaves)].sum(axis=-1)
-    p, s = divmod(int(total.argmin()), len(strengths))
+    by_fold = np.stack([square[..., folds == f].sum(-1) for f in range(folds.max() + 1)], axis=-1)
+    at_size = by_fold[:, :, grid.index(n_leaves)]
+    total = at_size.sum(axis=-1)
+    p, s = preferred(at_size, plans, strengths)
     spread = material.scores[:n] - material.scores[:n].mean(axis=0)
     variance = max(float((spread**2).sum()), np.finfo(float).tiny)
     by_plan = 1.0 - total.min(axis=1) / variance
@@ -171,9 +188,23 @@ def search(
         plan=plans[p],
         strength=strengths[s],
         said=said[p, s],
-        errors=np.stack(
-            [square[p, s][:, folds == f].sum(axis=1) for f in range(folds.max() + 1)], 1
-        ),
+        errors=by_fold[p, s],
         n_leaves=grid,
         r2_by_plan={plan.name: float(r2) for plan, r2 in zip(plans, by_plan, strict=True)},
     )
+
+
+def preferred(
+    errors: FloatArray, plans: list[Plan], strengths: tuple[float, ...]
+) -> tuple[int, int]:
+    """Return the numbers of the plan and the strength to keep, from ``(plans, strengths, folds)``.
+
+    Without synthetic rows nothing stands, and the best is taken.
+    """
+    p, s = divmod(int(errors.sum(axis=-1).argmin()), len(strengths))
+    standing = 1, strengths.index(STANDING) if STANDING in strengths else 0
+    if len(plans) == 1:
+        return p, s
+    gain = errors[standing] - errors[p, s]
+    sure = gain.mean() > 2.0 * gain.std(ddof=1) / np.sqrt(len(gain))
+    return (p, s) if sure else standing

@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from blackbox_xai._parallel import child_rng, pmap
 from blackbox_xai.protocols import FloatArray, IntArray
+from blackbox_xai.surrogates.copies import row_weights
 from blackbox_xai.surrogates.nodes import cut, route
 from blackbox_xai.surrogates.search import Growth, Material, Plan, build, say
 
@@ -75,13 +76,14 @@ def _resampled(shared: Any, i: int) -> tuple[FloatArray, IntArray, set[int]]:
     rng = child_rng(seed, i)
     n = material.n_reference
     picks = np.sort(rng.integers(n, size=n))
-    inside = np.isin(material.parents, picks).all(axis=1)
+    inside = np.isin(material.group[material.parents], material.group[picks]).all(axis=1)
+    group = np.unique(material.group[picks], return_inverse=True)[1]
     resample = Material(
         design=np.concatenate([material.design[picks], material.design[n:][inside]]),
         scores=np.concatenate([material.scores[picks], material.scores[n:][inside]]),
         parents=np.zeros((int(inside.sum()), 3), dtype=np.intp),
-        source=material.source[inside],
-        group=material.group[picks],
+        group=group,
+        weight=row_weights(group),
     )
     nodes, lines = build(resample, plan, growth, rng)
     nodes = cut(nodes, growth.max_leaves)

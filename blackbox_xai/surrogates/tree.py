@@ -28,7 +28,8 @@ class SurrogateTree(Surrogate):
 
     The tree learns the model's scores (not its labels) on the rows given and on synthetic rows
     that resemble them. Whether synthetic rows help, and how much leaves are shrunk towards their
-    parents, is decided by cross-validation, which costs no model rows.
+    parents, is decided by cross-validation, which costs no model rows. Rows that are there more
+    than once are put to the model once.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class SurrogateTree(Surrogate):
     r2_by_sampler_ : dict
         Cross-validated R2 of each way that was tried.
     strength_ : float
-        Shrinkage of leaves towards their parents, in rows.
+        Shrinkage of leaves towards their parents, as a share of the weight of all rows.
     unrealistic_ : float
         Share of synthetic rows farther from the reference than 95 % of its own rows.
     cost_ : Ledger
@@ -136,7 +137,9 @@ class SurrogateTree(Surrogate):
         rng = np.random.default_rng(self.random_state)
         nodes, lines = build(material, found.plan, self._growth(max(grid)), rng)
         self.nodes_ = cut(nodes, top)
-        self.lines_ = lines or constant_lines(shrink(self.nodes_, found.strength))
+        self.lines_ = lines or constant_lines(
+            shrink(self.nodes_, found.strength * self.nodes_.weight[0])
+        )
         self.order_ = reading_order(self.nodes_, self.table_.is_category)
         self.n_leaves_ = len(self.order_)
         self.r2_by_sampler_ = found.r2_by_plan

@@ -11,6 +11,7 @@ from blackbox_xai.layouts import Layout
 
 __all__ = [
     "BoolArray",
+    "Closeness",
     "FloatArray",
     "IntArray",
     "MaskedInput",
@@ -107,6 +108,17 @@ class MaskedInput(Protocol):
 
     def inputs(self, batch: Any, n: int) -> Any:
         """Return the first ``n`` rows of ``batch`` in the form the model takes."""
+
+
+class Closeness(Protocol):
+    """How close the values are that features take in an input and in its fills.
+
+    A masked input may offer one as ``closeness``: what is learnt under one fill then serves those
+    with values close to its own.
+    """
+
+    def __call__(self, fills: IntArray) -> FloatArray:
+        """Return closeness ``(d, 1 + f, 1 + f)``, 0 to 1: of the input, then of ``f`` fills."""
 
 
 class PairWriter(Protocol):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from blackbox_xai._checks import shown
 from blackbox_xai.errors import InputError
 from blackbox_xai.maskers._cells import is_missing, unexpected_missing, unseen, write_cells
+from blackbox_xai.maskers.closeness import by_equality
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["CodedBlock", "Pool"]
@@ -104,10 +105,19 @@ class CodedBlock:
 
     def varies(self, cells: tuple[Any, ...]) -> BoolArray:
         """Return where the background differs from ``x``, shape ``(r, c)``."""
+        differs: BoolArray = self.fill != self._known_codes(cells)
+        return differs
+
+    def _known_codes(self, cells: tuple[Any, ...]) -> IntArray:
+        """Return the codes of the cells of ``x``, -1 for a value that no fill has."""
         known = zip(cells, self.names, self.pools, strict=True)
         codes = [_code(pool, cell, name) for cell, name, pool in known]
-        differs: BoolArray = self.fill != np.array([-1 if c is None else c for c in codes])
-        return differs
+        return np.array([-1 if c is None else c for c in codes], dtype=np.intp)
+
+    def closeness(self, cells: tuple[Any, ...], fills: IntArray) -> FloatArray:
+        """Return how close values are, ``(c, 1 + f, 1 + f)``: of ``x``, then of some fills."""
+        codes = np.concatenate([self._known_codes(cells)[None], self.fill[fills]])
+        return np.stack([by_equality(column) for column in codes.T])
 
     def contrast(self, cells: tuple[Any, ...], weights: FloatArray) -> FloatArray:
         """Return the share of background rows that differ from each cell."""

@@ -20,6 +20,7 @@ from blackbox_xai.maskers._cells import (
     wrong_type,
 )
 from blackbox_xai.maskers._select import select_pairs, selects_bits
+from blackbox_xai.maskers.closeness import by_equality, by_rank
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
 __all__ = ["RawBlock"]
@@ -158,6 +159,18 @@ class RawBlock:
         spread = np.where(len(fill) == 1, 1.0, spread)
         measured = there.all(axis=0) & (spread > 0)
         return np.where(measured, distance / np.where(spread > 0, spread, 1.0), share)
+
+    def closeness(self, cells: NDArray[Any], fills: IntArray) -> FloatArray:
+        """Return how close values are, ``(c, 1 + f, 1 + f)``: of ``x``, then of some fills."""
+        values = np.concatenate([cells[None], self.fill[fills]])
+        ordered = self.fill.dtype.kind in "fiu"
+        parts = [
+            by_rank(values[:, j], self.fill[:, j])
+            if ordered and j not in self.categories
+            else by_equality(values[:, j])
+            for j in range(len(self.columns))
+        ]
+        return np.stack(parts)
 
     def write(
         self,

@@ -155,6 +155,21 @@ class MaskedRow(Bound):
         starts = np.searchsorted(self.features[order], np.arange(len(self.feature_names)))
         return np.logical_or.reduceat(differs[:, order], starts, axis=1)
 
+    def closeness(self, fills: IntArray) -> FloatArray:
+        """How close values of each feature are, 1 for the same, shape ``(d, 1 + f, 1 + f)``.
+
+        First comes ``x``, then the background rows ``fills``. Numbers go by the share of the
+        background between them, all else by equality, grouped columns by their product.
+        """
+        by_column = np.empty((len(self.table.names), 1 + len(fills), 1 + len(fills)))
+        for block, cells in zip(self.table.blocks, self.cells, strict=True):
+            by_column[block.columns] = block.closeness(cells, fills)
+        if self.features is None:
+            return by_column
+        order = np.argsort(self.features, kind="stable")
+        starts = np.searchsorted(self.features[order], np.arange(len(self.feature_names)))
+        return np.multiply.reduceat(by_column[order], starts, axis=0)
+
     @property
     def contrast(self) -> FloatArray:
         """How far ``x`` is from the background, shape ``(d,)``; summed over grouped columns.

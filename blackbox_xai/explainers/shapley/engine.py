@@ -256,7 +256,7 @@ def _attribution(
     mean = _mean(found)
     note = describe_plan(plan, np.asarray(v.masked.varies))
     note["rounds"] = len(found)
-    note["kernel"] = "fitted" if found[-1][1].fitted else "common"
+    note["kernel"] = found[-1][1].kernel
     if hidden.size <= _STORED and not np.isnan(hidden).any():
         note["hidden_scores"] = hidden.tolist()
     known = not np.isnan(mean.variance).any()

@@ -86,10 +86,12 @@ def solve_all(
     each = total / n
     odd = odd - (odd_map.sizes - n / 2)[:, None, None] * each
     values = odd_map.apply(odd.reshape(p, f * k)).reshape(n, f, k) + each
-    chosen = odd[:, :some]
+    chosen, beyond = odd[:, :some], (values - each)[:, :some]
     if isinstance(odd_map, ChainMap) or odd_map.precision is None or chosen.size == 0:
         return values, np.zeros((n, *chosen.shape[1:]))
-    left_out = left_out_residuals(odd_map, chosen.reshape(p, -1))
+    # Linear games leave nothing: without them single precision does for what is left.
+    linear = np.where(odd_map.design.half, 0.5, -0.5) @ beyond.reshape(n, -1)
+    left_out = left_out_residuals(odd_map, chosen.reshape(p, -1) - linear)
     # Leave-one-out residuals overstate when there are few pairs for each feature.
     factor = (1 - p / n_all_pairs(n)) * (1 - min(n / p, 1.0) ** 1.5)
     variance = factor * (odd_map.weights**2 @ left_out**2)

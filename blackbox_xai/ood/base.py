@@ -53,6 +53,10 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
     def _member_names(self) -> tuple[str, ...]:
         """Return the names of the columns of ``_score_members``."""
 
+    def _member_weights(self) -> FloatArray:
+        """Return how much each member counts when they are combined."""
+        return np.ones(len(self._member_names()))
+
     def _learn(self, X: Any, targets: FloatArray | None = None, *, with_hog: bool = False) -> None:
         """Fit and calibrate on reference rows."""
         self._check_shared()
@@ -82,7 +86,8 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
             scores.append(self._score_members(self.members_[-1], features[held_out]))
         self.calibration_scores_ = scores
         self.n_calibration_ = sum(len(part) for part in scores)
-        self.combined_ = np.sort(harmonic(_own_ranks(np.concatenate(scores))))
+        own = _own_ranks(np.concatenate(scores))
+        self.combined_ = np.sort(harmonic(own, self._member_weights()))
         self.finest_ = float(self._final(np.array([np.inf]))[0])
         self.offset_ = -float(np.log(self._threshold(self.alpha)))
 
@@ -117,7 +122,7 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
                 beyond[:, m] += _beyond(pooled[:, m], scores[:, m]) / len(self.members_)
         p_values = (1.0 + counts) / (self.n_calibration_ + 1.0)
         ranked = np.where(counts == 0, p_values / (1.0 + beyond), p_values)
-        return p_values, harmonic(ranked)
+        return p_values, harmonic(ranked, self._member_weights())
 
     def p_values(self, X: Any) -> FloatArray:
         """Return the p-value of each row, shape ``(n,)``: low means unlike the reference.

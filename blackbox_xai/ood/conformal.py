@@ -29,14 +29,24 @@ def self_ranks(calibration: FloatArray) -> FloatArray:
     return at_least(calibration, calibration) / len(calibration)
 
 
-def harmonic(p_values: FloatArray) -> FloatArray:
+def harmonic(p_values: FloatArray, weights: FloatArray) -> FloatArray:
     """Combine ``(n, members)`` p-values: mean of ``1 / p``; high where any member is surprised.
 
     References
     ----------
-    Wilson (2019), The harmonic mean p-value, eq. 1.
+    Wilson (2019), The harmonic mean p-value, eq. 1 (with weights).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> harmonic(np.array([[0.5, 0.1]]), np.array([1.0, 3.0]))
+    array([8.])
     """
-    return np.asarray((1.0 / p_values).mean(axis=1))
+    # Added one after the other: a row's score must not depend on how many come with it.
+    total = np.zeros(len(p_values))
+    for column, weight in zip(p_values.T, weights / weights.sum(), strict=True):
+        total += weight / column
+    return total
 
 
 def check_alpha(alpha: float, finest: float, n_calibration: int) -> None:

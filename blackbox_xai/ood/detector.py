@@ -22,6 +22,7 @@ from blackbox_xai.protocols import FloatArray
 __all__ = ["OODDetector"]
 
 _MEMBERS = ("conditional", "nearest", "range")
+_WEIGHTS = {"conditional": 1.0, "nearest": 2.0, "range": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,8 @@ class OODDetector(OutlierMixin, Detector):  # type: ignore[misc]  # untyped base
 
     Three members look at a row: *conditional* (does each column fit the others?), *nearest* (are
     there reference rows close by?), *range* (is any column outside everything seen?). Their
-    conformal p-values are combined by the harmonic mean, and the result is calibrated again.
+    conformal p-values are combined by the harmonic mean, where *nearest* counts twice because it
+    alone needs no shape of the data, and the result is calibrated again.
     Images are looked at as pixels and as histograms of oriented gradients.
 
     Parameters
@@ -121,6 +123,10 @@ class OODDetector(OutlierMixin, Detector):  # type: ignore[misc]  # untyped base
 
     def _member_names(self) -> tuple[str, ...]:
         return tuple(name for name, _, _ in _plan(self.reader_, tuple(self.members)))
+
+    def _member_weights(self) -> FloatArray:
+        kinds = [kind for _, kind, _ in _plan(self.reader_, tuple(self.members))]
+        return np.array([_WEIGHTS[kind] for kind in kinds])
 
     def _fit_members(
         self,

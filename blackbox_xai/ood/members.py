@@ -103,7 +103,7 @@ class Nearest:
     k: int
 
     @classmethod
-    def learn(cls, rows: FloatArray, k: int = 5) -> Nearest:
+    def learn(cls, rows: FloatArray, k: int = 2) -> Nearest:
         """Learn from rows ``(n, p)``."""
         return cls(NearRows.learn(rows), min(k, len(rows)))
 

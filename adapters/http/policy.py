@@ -12,7 +12,7 @@ from blackbox_xai.errors import LoadError
 
 if TYPE_CHECKING:
     from blackbox_xai.adapters.http.client import Client
-    from blackbox_xai.adapters.http.run import Piece
+    from blackbox_xai.adapters.http.pieces import Piece
 
 __all__ = ["Next", "decide"]
 

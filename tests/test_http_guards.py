@@ -460,7 +460,8 @@ def test_no_warning_on_the_straight_way():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with Faulty() as server:
-            connect(server, preflight=True).predict(X[:64])
+            found = connect(server, preflight=True).predict(X[:64])
+    np.testing.assert_array_equal(found, truth(X[:64]))
 
 
 @pytest.mark.parametrize("way", ["query", "header", "secret"])

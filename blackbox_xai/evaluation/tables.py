@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -12,12 +13,12 @@ from blackbox_xai._plain import plain
 __all__ = ["Tabled", "print_rows"]
 
 
-class Tabled:
+class Tabled(ABC):
     """Base of results that are tables; a subclass gives ``rows``."""
 
+    @abstractmethod
     def rows(self) -> list[dict[str, Any]]:
         """Return the table as one dictionary a row, plain data."""
-        raise NotImplementedError
 
     def to_frame(self, backend: str = "pandas") -> Any:
         """Return the table as a frame.

@@ -108,21 +108,7 @@ def map_points(
     ax = choose_axes(ax, 6.5, 5.0)
     palette = choose_palette(palette, ax)
     groups, group_names = group_small(labels, names)
-    total = 0
-    for c, name in enumerate(group_names):
-        at = dense_sample(groups == c, _MAX_POINTS // len(group_names))
-        total += len(at)
-        count = int((groups == c).sum())
-        ax.scatter(
-            points[at, 0],
-            points[at, 1],
-            s=18,
-            alpha=0.8,
-            linewidths=0,
-            color=CATEGORIES[c],
-            marker=MARKERS[c],
-            label=plain(f"{cut_text(name, 30)} ({count:,})"),
-        )
+    total = _draw_groups(ax, points, groups, group_names)
     if ringed is not None and ringed.any():
         ax.scatter(
             points[ringed, 0],
@@ -141,6 +127,26 @@ def map_points(
     if title is not None:
         write_title(ax, title, own=own)
     return ax
+
+
+def _draw_groups(ax: Axes, points: FloatArray, groups: IntArray, names: Sequence[str]) -> int:
+    """Draw points by group and return how many there was room for."""
+    total = 0
+    for c, name in enumerate(names):
+        at = dense_sample(groups == c, _MAX_POINTS // len(names))
+        total += len(at)
+        count = int((groups == c).sum())
+        ax.scatter(
+            points[at, 0],
+            points[at, 1],
+            s=18,
+            alpha=0.8,
+            linewidths=0,
+            color=CATEGORIES[c],
+            marker=MARKERS[c],
+            label=plain(f"{cut_text(name, 30)} ({count:,})"),
+        )
+    return total
 
 
 def curves(

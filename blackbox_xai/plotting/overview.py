@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ from blackbox_xai.plotting.style import (
     name_rows,
     write_title,
 )
-from blackbox_xai.protocols import FloatArray
+from blackbox_xai.protocols import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,48 +125,75 @@ def bar(
     own = ax is None
     ax = choose_axes(ax, _WIDTH, 1.4 + (0.12 + 0.2 * len(cohorts)) * (len(shown) + 1))
     palette = choose_palette(palette, ax)
-    colours = [palette.text] if len(cohorts) == 1 else CATEGORIES
     for c, cohort in enumerate(cohorts):
-        thick = 0.7 / len(cohorts)
-        rows = np.arange(len(shown)) - 0.35 + thick * (c + 0.5)
-        ends = heights[c, shown]
-        ax.barh(
-            rows,
-            ends,
-            height=thick * 0.9,
-            color=colours[c % len(colours)],
-            alpha=0.75,
-            label=cohort,
-            hatch=("", "//", "..", "xx")[c % 4],
-            edgecolor=palette.ground,
-        )
-        reach = ends
-        if low is not None and high is not None:
-            ends_low, ends_high = np.atleast_2d(low)[c, shown], np.atleast_2d(high)[c, shown]
-            reach = np.maximum(ends, ends_high)
-            spread = np.abs(np.stack([ends - ends_low, ends_high - ends]))
-            ax.errorbar(ends, rows, xerr=spread, fmt="none", ecolor=palette.text, capsize=2.5)
-        for row, end, at in zip(rows, ends, reach, strict=True):
-            _note(ax, number(float(end)), (float(np.nan_to_num(at)), row), palette)
-    rest = heights[:, order[len(shown) :]].sum(axis=1)
-    labels = [names[int(i)] for i in shown]
-    name_rows(ax, labels, _NAMES)
+        part = _Cohort(cohort, c, len(cohorts), heights[c, shown], _ends(low, high, c, shown))
+        _draw_cohort(ax, part, palette)
+    name_rows(ax, [names[int(i)] for i in shown], _NAMES)
     bare(ax, palette)
     minus_ticks(ax.xaxis)
     ax.set_xlim(left=0)
     ax.margins(x=0.15)
     error = "errors not estimated" if low is None else "whiskers: 95 % interval over rows"
-    more = ""
-    if len(order) > len(shown):
-        total = ", ".join(number(float(value)) for value in rest)
-        more = f"; {rest_label(len(order) - len(shown))} together: {total}"
-    label = f"mean size of effect on {unit} ({error}{more})"
+    rest = _rest_words(heights[:, order[len(shown) :]])
+    label = f"mean size of effect on {unit} ({error}{rest})"
     label_axis(ax.xaxis, label, _WIDTH - _NAMES - 0.6)
     if len(cohorts) > 1:
         ax.legend(frameon=False, prop={"family": font_families(), "size": 9})
     if title is not None:
         write_title(ax, title, own=own)
     return ax
+
+
+@dataclass(frozen=True, eq=False)
+class _Cohort:
+    """Bars of one of several cohorts: their heights, and the ends of their intervals."""
+
+    name: str
+    place: int
+    count: int
+    heights: FloatArray
+    ends: tuple[FloatArray, FloatArray] | None
+
+
+def _ends(
+    low: FloatArray | None, high: FloatArray | None, cohort: int, shown: IntArray
+) -> tuple[FloatArray, FloatArray] | None:
+    if low is None or high is None:
+        return None
+    return np.atleast_2d(low)[cohort, shown], np.atleast_2d(high)[cohort, shown]
+
+
+def _draw_cohort(ax: Axes, part: _Cohort, palette: Palette) -> None:
+    """Draw the bars of a cohort beside those of the others, with whiskers and numbers."""
+    thick = 0.7 / part.count
+    rows = np.arange(len(part.heights)) - 0.35 + thick * (part.place + 0.5)
+    colours = [palette.text] if part.count == 1 else CATEGORIES
+    ax.barh(
+        rows,
+        part.heights,
+        height=thick * 0.9,
+        color=colours[part.place % len(colours)],
+        alpha=0.75,
+        label=part.name,
+        hatch=("", "//", "..", "xx")[part.place % 4],
+        edgecolor=palette.ground,
+    )
+    reach = part.heights
+    if part.ends is not None:
+        low, high = part.ends
+        reach = np.maximum(reach, high)
+        spread = np.abs(np.stack([part.heights - low, high - part.heights]))
+        ax.errorbar(part.heights, rows, xerr=spread, fmt="none", ecolor=palette.text, capsize=2.5)
+    for row, height, at in zip(rows, part.heights, reach, strict=True):
+        _note(ax, number(float(height)), (float(np.nan_to_num(at)), row), palette)
+
+
+def _rest_words(hidden: FloatArray) -> str:
+    """Say what features that are not shown, ``(c, hidden)``, come to together."""
+    if hidden.shape[1] == 0:
+        return ""
+    total = ", ".join(number(float(value)) for value in hidden.sum(axis=1))
+    return f"; {rest_label(hidden.shape[1])} together: {total}"
 
 
 def _note(ax: Axes, text: str, at: tuple[float, float], palette: Palette) -> None:

@@ -251,7 +251,14 @@ def _pictures(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         finding = "" if top is None else f"largest effect: {top['name']}, {_phi(top)}"
         tiny = max(image["width"], image["height"]) <= 64
         pictures.append(
-            {**image, "place": place, "row": record["row"], "finding": finding, "tiny": tiny}
+            {
+                "of": "segment",
+                **image,
+                "place": place,
+                "row": record["row"],
+                "finding": finding,
+                "tiny": tiny,
+            }
         )
     return pictures
 

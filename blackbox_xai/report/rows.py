@@ -152,6 +152,7 @@ def _pictures(
             "input": photo_picture(to_rgb(layout.image)),
             "overlay": overlay_picture(values, layout.labels, limit, heatmap=heatmap),
             "limit": limit,
+            "of": "segment" if heatmap is None else "pixel",
             "width": int(layout.labels.shape[1]),
             "height": int(layout.labels.shape[0]),
         }

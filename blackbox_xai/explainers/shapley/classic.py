@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -140,6 +141,21 @@ class _GridShapley(LocalExplainer):
             std_err[active] = error
         return Attribution(values, ends[0], std_err, note)
 
+    @abstractmethod
+    def _solve(
+        self,
+        n: int,
+        v: ValueFunction,
+        active: Any,
+        total: FloatArray,
+        rng: np.random.Generator,
+    ) -> Steps[tuple[FloatArray, FloatArray | None, int]]:
+        """Return values, standard errors of the ``n`` varying features, and pairs scored."""
+
+
+class _PairedShapley(_GridShapley):
+    """Solves for pairs of complements; a subclass says which."""
+
     def _solve(
         self,
         n: int,
@@ -156,11 +172,12 @@ class _GridShapley(LocalExplainer):
         reliable = p > n or p == n_all_pairs(n)
         return values, std_err if reliable else None, p
 
+    @abstractmethod
     def _design(self, n: int, r: int, rng: np.random.Generator) -> PairDesign:
-        raise NotImplementedError
+        """Return ``n`` pairs at most, for ``r`` fills."""
 
 
-class KernelShap(_GridShapley):
+class KernelShap(_PairedShapley):
     """Shapley values by weighted regression on coalitions drawn by the Shapley kernel.
 
     Coalitions come in pairs of complements, sizes that fit are taken whole, nothing is drawn
@@ -194,7 +211,7 @@ class KernelShap(_GridShapley):
         return paired_coalitions(n, self._n_pairs(n, r, needed=n), rng, leverage=False)
 
 
-class LeverageShapley(_GridShapley):
+class LeverageShapley(_PairedShapley):
     """Shapley values by weighted regression on coalitions drawn by their leverage scores.
 
     Parameters

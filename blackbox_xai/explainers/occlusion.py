@@ -113,10 +113,13 @@ class Occlusion(LocalExplainer):
     def _afford(self, v: ValueFunction, rows: int) -> None:
         left = v.budget_left
         if left is not None and rows > left:
+            way_out = (
+                "or a coarser masker" if self.adaptive else "a coarser masker, or adaptive=True"
+            )
             raise BudgetError(
                 f"Occlusion needs {rows} more model rows (parts times fills), but {left} of the "
-                f"budget of {v.budget} are left. Raise budget, take larger windows or strides, a "
-                "coarser masker, or adaptive=True."
+                f"budget of {v.budget} are left. Raise budget, take larger windows or strides, "
+                f"{way_out}."
             )
 
     def _grouped(self, v: ValueFunction, full: FloatArray, base: FloatArray) -> Steps[Attribution]:

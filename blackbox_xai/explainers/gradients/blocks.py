@@ -96,7 +96,8 @@ class SmoothGrad(LocalExplainer):
 
     Notes
     -----
-    Costs ``2 * d * n_points`` rows, and 21 more. ``std_err`` is the standard error over pairs.
+    Costs ``2 * d * n_points`` rows, and 21 more. ``std_err`` is the standard error over pairs,
+    given for even ``n_points`` of at least 10.
 
     References
     ----------
@@ -130,7 +131,7 @@ class SmoothGrad(LocalExplainer):
         origins = np.stack([origins, -origins], axis=1).reshape(-1, v.n_features)
         slopes = yield from block_differences(view, origins[: self.n_points], steps)
         std_err = None
-        if self.n_points % 2 == 0 and pairs > 1:
+        if self.n_points % 2 == 0:
             means = slopes.reshape(pairs, 2, *slopes.shape[1:]).mean(axis=1)
             std_err = student_error(means)
         diagnostics = {"steps": steps.tolist()}

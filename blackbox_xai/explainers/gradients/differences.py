@@ -31,7 +31,8 @@ def refuse_beyond(rows: int, budget: int, d: int) -> None:
         f"Differences over {d} features need {rows} model rows, but budget is {budget}. Random "
         f"directions are no way out: {directions} pairs give a cosine of at most "
         f"sqrt({directions} / ({directions} + {d})) = {cosine:.2f} with the true gradient. Use "
-        "fewer, larger features, such as ImageMasker(Grid(rows=7, columns=7)), or raise budget."
+        "fewer, larger features, such as ImageMasker(Grid(rows=7, columns=7)), fewer points or "
+        "fills, or raise budget."
     )
 
 

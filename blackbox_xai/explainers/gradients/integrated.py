@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from blackbox_xai._checks import check_choice, check_int
+from blackbox_xai.errors import BudgetError
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.explainers.gradients.differences import refuse_beyond
 from blackbox_xai.maskers.paths import blended
@@ -42,7 +43,8 @@ class IntegratedGradients(LocalExplainer):
         is credited with the change of the score; values add up exactly, on any input.
     n_orders : int
         Orders for ``mode="telescoping"``, in pairs of an order and its reverse; their mean tends
-        to the Shapley values. ``d - 1`` coalitions each.
+        to the Shapley values. ``d - 1`` coalitions each. An even number of at least 10 gives
+        ``std_err``; 20 and more make it reliable where effects are rare.
     budget : int
         Model rows spent at most; a plan that needs more is refused before it starts.
 
@@ -125,7 +127,13 @@ class IntegratedGradients(LocalExplainer):
         self, v: ValueFunction, rng: np.random.Generator
     ) -> Steps[tuple[FloatArray, FloatArray | None]]:
         d = v.n_features
-        refuse_beyond((self.n_orders * (d - 1) + 1) * v.n_fills + 1, self.budget, d)
+        rows = (self.n_orders * (d - 1) + 1) * v.n_fills + 1
+        if rows > self.budget:
+            raise BudgetError(
+                f"{self.n_orders} orders of {d} features need {rows} model rows, but budget is "
+                f"{self.budget}. Lower n_orders, use a coarser masker or fewer fills, or raise "
+                "budget."
+            )
         pairs = -(-self.n_orders // 2)
         orders = np.argsort(rng.random((pairs, d)), axis=1)
         orders = np.stack([orders, orders[:, ::-1]], axis=1).reshape(-1, d)[: self.n_orders]
@@ -134,7 +142,7 @@ class IntegratedGradients(LocalExplainer):
         scores = yield Query(shown.reshape(-1, d))
         steps = np.diff(scores.reshape(len(orders), d + 1, -1), axis=1)
         gains = np.take_along_axis(steps, ranks[:, :, None], axis=1)
-        if len(orders) < 4 or len(orders) % 2:
+        if len(orders) % 2:
             return gains.mean(axis=0), None
         means = gains.reshape(pairs, 2, d, -1).mean(axis=1)
         return means.mean(axis=0), student_error(means)

@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from blackbox_xai.ood.metrics import ood_metrics as ood_metrics
     from blackbox_xai.ood.noise import NoiseDetector as NoiseDetector
     from blackbox_xai.projection import ClassicalMDS as ClassicalMDS
+    from blackbox_xai.projection import EstimatorProjection as EstimatorProjection
     from blackbox_xai.projection import MapQuality as MapQuality
     from blackbox_xai.projection import MDSProjection as MDSProjection
     from blackbox_xai.projection import PCAProjection as PCAProjection
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from blackbox_xai.surrogates.tree import SurrogateTree as SurrogateTree
 
 _HOME = {
+    "EstimatorProjection": "blackbox_xai.projection",
     "agreement": "blackbox_xai.evaluation.agreement",
     "AnswerError": "blackbox_xai.errors",
     "as_model": "blackbox_xai.adapters",

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.manifold import TSNE, smacof, trustworthiness
+from sklearn.manifold import TSNE, Isomap, smacof, trustworthiness
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -25,7 +25,12 @@ from blackbox_xai.projection.descent import descend
 from blackbox_xai.projection.field import repulsion
 from blackbox_xai.projection.scaling import place_by_distance
 
-ALL = (bx.PCAProjection, bx.MDSProjection, bx.TSNEProjection)
+
+def by_isomap(**settings: Any) -> bx.EstimatorProjection:
+    return bx.EstimatorProjection(Isomap(n_neighbors=10), **settings)
+
+
+ALL = (bx.PCAProjection, bx.MDSProjection, bx.TSNEProjection, by_isomap)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +221,7 @@ def test_the_same_seed_gives_the_same_map(projection: Any, digits: Any) -> None:
     assert table.columns.tolist() == ["map x", "map y"]
 
 
-@pytest.mark.parametrize("projection", ALL)
+@pytest.mark.parametrize("projection", ALL[:3])
 @pytest.mark.parametrize(
     "X",
     [
@@ -305,3 +310,58 @@ def test_progress_counts_steps(digits: Any) -> None:
     )
     assert seen[-1] == (105, 105)
     assert "not meaningful" in bx.TSNEProjection(n_iter=5).fit(digits[0][:50]).caption()
+
+
+class _Skewed:
+    """Places rows wherever it is told."""
+
+    def __init__(self, places: Any) -> None:
+        self.places = places
+
+    def fit_transform(self, X: Any) -> Any:
+        return self.places
+
+
+def test_an_estimator_makes_the_map_and_is_not_changed(digits: Any) -> None:
+    X, _ = digits
+    isomap = Isomap(n_neighbors=10)
+    ours = bx.EstimatorProjection(isomap, standardize=False).fit(X[:300])
+    assert not hasattr(isomap, "embedding_")
+    np.testing.assert_allclose(ours.embedding_, isomap.fit_transform(ours.points_))
+    assert ours.caption().startswith("Isomap")
+    clone(ours).fit(X[:50])
+    weights = perplexity_weights(*(np.sort(pairwise_distances(X[300:301], X[:300]))[:, :5], 2.5))
+    near = np.argsort(pairwise_distances(X[300:301], X[:300]))[0, :5]
+    np.testing.assert_allclose(ours.transform(X[300:301]), weights @ ours.embedding_[near])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "sentence"),
+    [
+        (Isomap, "must be an object with a method fit_transform"),
+        (KNeighborsClassifier(), "must be an object with a method fit_transform"),
+        (Isomap(n_neighbors=3, n_components=1), r"got \(20, 1\). Ask it for two dimensions"),
+        (_Skewed(np.full((20, 2), np.nan)), "must give finite places"),
+    ],
+)
+def test_estimators_that_make_no_map_are_refused(estimator: Any, sentence: str) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(InputError, match=sentence):
+        bx.EstimatorProjection(estimator).fit(X)
+
+
+@given(seed=st.integers(0, 1000), q=st.integers(1, 6))
+def test_classical_scaling_places_new_rows_where_they_are(seed: int, q: int) -> None:
+    rng = np.random.default_rng(seed)
+    plane = rng.normal(size=(12 + q, 2))
+    distances = pairwise_distances(plane)
+    mds = bx.ClassicalMDS().fit(distances[:12, :12])
+    places = mds.transform(distances[12:, :12])
+    np.testing.assert_allclose(
+        pairwise_distances(places, mds.embedding_), distances[12:, :12], atol=1e-6
+    )
+    np.testing.assert_array_equal(places[:1], mds.transform(distances[12:13, :12]))
+    with pytest.raises(InputError, match=r"must have shape \(q, 12\)"):
+        mds.transform(distances[12:, :5])
+    with pytest.raises(InputError, match="finite and not negative"):
+        mds.transform(-1 - distances[12:, :12])

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from blackbox_xai._checks import check_int
 from blackbox_xai.errors import InputError
@@ -106,14 +107,16 @@ class ClassicalMDS(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
 
     References
     ----------
-    W. S. Torgerson (1952), "Multidimensional scaling: I. Theory and method".
+    W. S. Torgerson (1952), "Multidimensional scaling: I. Theory and method". J. C. Gower (1968),
+    "Adding a point to vector diagrams in multivariate analysis" (new rows).
 
     Examples
     --------
     >>> line = np.array([0.0, 1.0, 3.0])
     >>> mds = ClassicalMDS().fit(np.abs(line[:, None] - line))
-    >>> mds.embedding_.shape
-    (3, 2)
+    >>> places = mds.transform([[2.0, 1.0, 1.0]])  # dissimilarities to the three
+    >>> bool(np.allclose(places, (mds.embedding_[1] + mds.embedding_[2]) / 2))
+    True
     """
 
     def fit(self, dissimilarities: Any, y: Any = None) -> Self:  # noqa: ARG002
@@ -134,7 +137,7 @@ class ClassicalMDS(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
         InputError
             When it is no such matrix.
         """
-        matrix = np.asarray(dissimilarities, dtype=np.float64)
+        matrix = _numbers(dissimilarities)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 3:
             raise InputError(
                 f"dissimilarities must have shape (n, n) with n >= 3, got {matrix.shape}."
@@ -145,8 +148,47 @@ class ClassicalMDS(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
                 "dissimilarities must be finite, symmetric, not negative, and 0 on the diagonal."
             )
         self.embedding_ = classical_scaling(matrix)
+        self._mean_square = (matrix**2).mean(axis=0)
         return self
 
     def fit_transform(self, dissimilarities: Any, y: Any = None) -> FloatArray:
         """Make the map and return the places, shape ``(n, 2)``."""
         return self.fit(dissimilarities, y).embedding_
+
+    def transform(self, dissimilarities: Any) -> FloatArray:
+        """Place new rows, each as if it came alone.
+
+        Parameters
+        ----------
+        dissimilarities : array of shape (q, n)
+            Of each new row to each fitted one.
+
+        Returns
+        -------
+        ndarray of shape (q, 2)
+
+        Raises
+        ------
+        InputError
+            For another shape, or dissimilarities that are negative or not finite.
+        """
+        check_is_fitted(self, "embedding_")
+        matrix, n = _numbers(dissimilarities), len(self.embedding_)
+        if matrix.ndim != 2 or matrix.shape[1] != n:
+            raise InputError(
+                f"dissimilarities must have shape (q, {n}), one column for each fitted row, "
+                f"got {matrix.shape}."
+            )
+        if not np.isfinite(matrix).all() or (matrix < 0).any():
+            raise InputError("dissimilarities must be finite and not negative.")
+        nearer = (self._mean_square - matrix**2) / 2
+        axes = np.linalg.pinv(self.embedding_, rcond=1e-6)
+        # Summed row by row: the last bits of a matrix product depend on how many rows it has.
+        return np.stack([(nearer * axis).sum(axis=1) for axis in axes], axis=1)
+
+
+def _numbers(dissimilarities: Any) -> FloatArray:
+    try:
+        return np.asarray(dissimilarities, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("dissimilarities must be a matrix of numbers.") from error

@@ -344,7 +344,8 @@ def test_refine_refuses_what_does_not_belong_together():
         explainer.refine(bx.KernelShap().explain(net(6), x, masker), net(6), x, masker)
 
 
-def test_fitted_kernel_halves_the_error_of_one_background_row():
+def test_fitted_kernel_halves_the_error_of_one_background_row(monkeypatch):
+    monkeypatch.setattr("blackbox_xai.explainers.shapley.sums.leads", lambda *_: False)
     rng = np.random.default_rng(4)
     first = rng.normal(size=(20, 5)) * (np.arange(20) < 8)[:, None] / 2
     second = rng.normal(size=5)
@@ -366,6 +367,28 @@ def test_fitted_kernel_halves_the_error_of_one_background_row():
         assert why.diagnostics["kernel"] == "fitted"
         np.testing.assert_allclose(why.values.sum(axis=0) + why.base, why.scores, atol=1e-10)
     assert np.median(high) < 0.6 * np.median(fast)
+
+
+def test_triples_of_leading_features_are_told_apart(monkeypatch):
+    x, masker = table(30, 12)[1], bx.TabularMasker(table(30, 12)[0])
+
+    def model(z):  # 5 of 30 columns
+        threes = z[:, 0] * z[:, 1] * z[:, 2] + np.tanh(2 * z[:, 3]) * z[:, 4] * z[:, 0]
+        return threes + z[:, 5:].sum(axis=1) / 9
+
+    relevant = exact(
+        lambda z: model(np.pad(z, [(0, 0), (0, 25)])),
+        x[:5],
+        bx.TabularMasker(table(30, 12)[0][:, :5]),
+    )
+    explainer = bx.Shapley(budget=12 * 600)
+    with_them = explainer.explain(model, x, masker)
+    monkeypatch.setattr("blackbox_xai.explainers.shapley.sums.leads", lambda *_: False)
+    without = explainer.explain(model, x, masker)
+    off = [np.linalg.norm(why.values[:5] - relevant) for why in (with_them, without)]
+    assert off[0] < 0.7 * off[1]
+    assert 0.7 < np.linalg.norm(with_them.std_err[:5]) / off[0] < 2.5
+    np.testing.assert_allclose(with_them.values.sum() + with_them.base, with_them.scores)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs, paired_coal
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.solvers.kriging import ChainMap, OddMap, exact_map, odd_map
 
-__all__ = ["NOISE", "SCALE", "left_out_residuals", "shared_map", "solve_all", "solve_pairs"]
+__all__ = [
+    "NOISE",
+    "SCALE",
+    "left_out_residuals",
+    "shared_map",
+    "solve_all",
+    "solve_pairs",
+    "variances",
+]
 
 _MAP_BYTES = 12 << 20
 SCALE, NOISE = 0.25, 0.01  # of the kernel
@@ -91,11 +99,16 @@ def solve_all(
         return values, np.zeros((n, *chosen.shape[1:]))
     # Linear games leave nothing: without them single precision does for what is left.
     linear = np.where(odd_map.design.half, 0.5, -0.5) @ beyond.reshape(n, -1)
-    left_out = left_out_residuals(odd_map, chosen.reshape(p, -1) - linear)
+    variance = variances(odd_map, chosen.reshape(p, -1) - linear)
+    return values, variance.reshape(n, *chosen.shape[1:])
+
+
+def variances(odd_map: OddMap, odd: FloatArray) -> FloatArray:
+    """Return variances of values ``(n, m)``, from what linear games leave of ``odd`` ``(p, m)``."""
+    p, n = len(odd), odd_map.n_features
     # Leave-one-out residuals overstate when there are few pairs for each feature.
     factor = (1 - p / n_all_pairs(n)) * (1 - min(n / p, 1.0) ** 1.5)
-    variance = factor * (odd_map.weights**2 @ left_out**2)
-    return values, variance.reshape(n, *chosen.shape[1:])
+    return np.asarray(factor * (odd_map.weights**2 @ left_out_residuals(odd_map, odd) ** 2))
 
 
 def left_out_residuals(odd_map: OddMap, odd: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy as np
 from blackbox_xai.explainers.shapley.alike import Solved, error_shape, pool_fills, pools
 from blackbox_xai.explainers.shapley.blocks import Block, Hidden
 from blackbox_xai.explainers.shapley.fitting import Scored, fit_kernel, fitted_values
+from blackbox_xai.explainers.shapley.leading import leads, with_triples
 from blackbox_xai.explainers.shapley.maps import solve_all
 from blackbox_xai.explainers.shapley.plan import Plan
 from blackbox_xai.explainers.shapley.together import solve_together
@@ -47,6 +48,7 @@ class Sums:
         shape = (d, len(full))
         self.full, self.hidden, self.closeness = full, hidden, closeness
         self.fit, self.repeats, self.chains = fit, plan.repeats, plan.has_chains
+        self.n_fills = len(plan.fills)
         self.drawn = float(plan.chance.min(initial=1.0)) < 1
         self.values = np.zeros(shape)
         self.groups: dict[tuple[int, int], _Spread] = {}
@@ -71,12 +73,12 @@ class Sums:
         of_odd = piece.odd_map
         if isinstance(of_odd, OddMap) and of_odd.precision is not None:
             alike = pools(piece, len(self.full), self.held)
-            if alike or self.fit:
+            if alike or self.fit or leads(piece, len(self.full), self.n_fills):
                 self.held += len(values) * alike
                 d = piece.place.shape[1]
                 shape = error_shape(piece, of_odd) if alike else np.zeros((0, d, d))
                 solved = Solved(piece, values, variance, total, shape)
-                self.waiting.append((Scored(piece, odd if self.fit else odd[:0], total), solved))
+                self.waiting.append((Scored(piece, odd, total), solved))
                 self.common += np.tensordot(piece.share, values, 1)
                 return
         if isinstance(of_odd, ChainMap):
@@ -111,6 +113,9 @@ class Sums:
         alike = [len(solved.shape) > 0 for solved in found]
         pooled = pool_fills([s for s, is_alike in zip(found, alike, strict=True) if is_alike])
         alone = [s for s, is_alike in zip(found, alike, strict=True) if not is_alike]
+        if self.kernel == "common":
+            apart = [s for (s, _), is_alike in zip(waiting, alike, strict=True) if not is_alike]
+            alone = with_triples(apart, alone)
         for solved in [*pooled, *alone]:
             self._add(solved)
 

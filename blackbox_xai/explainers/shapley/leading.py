@@ -1,0 +1,80 @@
+"""Triples of the features that matter most get weights of their own, where that explains more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from blackbox_xai.explainers.shapley.alike import Solved
+from blackbox_xai.explainers.shapley.blocks import Block
+from blackbox_xai.explainers.shapley.fitting import Scored
+from blackbox_xai.explainers.shapley.maps import variances
+from blackbox_xai.protocols import FloatArray
+from blackbox_xai.solvers.kriging import OddMap
+from blackbox_xai.solvers.triples import N_LEADING, N_TRIPLES, see_triples, triple_weights
+
+__all__ = ["leads", "with_triples"]
+
+_FEWEST_PAIRS = 4  # for each feature
+_WORK = 4e9  # multiplications for all fills
+_SCORES = 1 << 18  # held
+
+
+def leads(block: Block, k: int, f: int) -> bool:
+    """Whether triples are worth a look in the fills of a block, one of ``f`` fills in all."""
+    odd_map = block.odd_map
+    if not isinstance(odd_map, OddMap) or odd_map.precision is None:
+        return False
+    p, n = odd_map.n_pairs, odd_map.n_features
+    enough = p > _FEWEST_PAIRS * n and p - n > N_TRIPLES
+    return enough and 2 * N_TRIPLES * p * p * f <= _WORK and p * f * k <= _SCORES
+
+
+def with_triples(scored: Sequence[Scored], solved: Sequence[Solved]) -> list[Solved]:
+    """Return the fills with values and variances that heed triples of leading features."""
+    if not scored:
+        return []
+    importance = sum(((s.values**2).sum(axis=(0, 2)) for s in solved), np.zeros(()))
+    leading = np.argsort(-importance, kind="stable")[:N_LEADING]
+    index = [(s, i) for s, block in enumerate(scored) for i in range(len(block.block.fills))]
+    odd = [_beyond(s, before) for s, before in zip(scored, solved, strict=True)]
+    seen = [
+        see_triples(_odd_map(scored[s]), scored[s].block.place[i, leading], odd[s][:, i])
+        for s, i in index
+    ]
+    weights = triple_weights(seen)
+    if weights is None:
+        return list(solved)
+    values = [s.values.copy() for s in solved]
+    errors = [np.zeros_like(s.values) for s in solved]
+    for (s, i), triples, weight, spent in zip(index, seen, *weights, strict=True):
+        odd_map, place = _odd_map(scored[s]), scored[s].block.place[i]
+        there = np.flatnonzero(place < odd_map.n_features)
+        values[s][i, there] += (triples.gain @ weight)[place[there]]
+        error = variances(odd_map, odd[s][:, i] - triples.columns @ weight)
+        # What a pair is off from the others is more than what it is off from all.
+        error *= (triples.free / np.maximum(triples.free - spent, 1.0)) ** 2
+        errors[s][i, there] = error[place[there]]
+    parts = zip(solved, values, errors, strict=True)
+    return [replace(before, values=value, variance=error) for before, value, error in parts]
+
+
+def _odd_map(scored: Scored) -> OddMap:
+    if not isinstance(scored.block.odd_map, OddMap):
+        raise TypeError("chains have no kernel")
+    return scored.block.odd_map
+
+
+def _beyond(scored: Scored, solved: Solved) -> FloatArray:
+    """Return the odd parts ``(p, f, k)`` less the linear games of the values."""
+    half = np.where(_odd_map(scored).design.half, 0.5, -0.5)
+    n = half.shape[1]
+    odd = np.empty_like(scored.odd)
+    for i, place in enumerate(scored.block.place):
+        there = np.flatnonzero(place < n)
+        by_place = np.empty((n, odd.shape[2]))
+        by_place[place[there]] = solved.values[i, there]
+        odd[:, i] = scored.odd[:, i] - half @ by_place
+    return odd

@@ -207,15 +207,9 @@ class Explanation:
         if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
             raise InputError(f"data must be an explanation of format {_FORMAT!r}.")
         try:
-            explanation = _from_dict(data)
+            return _from_dict(data)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"data is not a whole explanation: {shown(str(error))}.") from error
-        d, k = len(explanation.feature_names), len(explanation.output_names)
-        if explanation.values.shape != (d, k):
-            raise InputError(
-                f"values have shape {explanation.values.shape}; expected {(d, k)} from the names."
-            )
-        return explanation
 
     def to_json(self) -> str:
         """Return JSON text; ``from_json`` reads it back. NaN and infinity become null."""
@@ -392,19 +386,22 @@ def _rows(explanation: Explanation) -> dict[str, list[Any]]:
     }
 
 
-def _floats(nested: Any) -> FloatArray:
+def _floats(data: Mapping[str, Any], name: str, *shape: int) -> FloatArray:
     """Return stored numbers as float64; null was not finite and comes back as NaN."""
-    return np.array(nested, dtype=np.float64)
+    numbers = np.array(data[name], dtype=np.float64)
+    if numbers.shape != shape:
+        raise ValueError(f"{name} has shape {numbers.shape}, expected {shape} from the names")
+    return numbers
 
 
 def _from_dict(data: Mapping[str, Any]) -> Explanation:
-    std_err, heatmap = data["std_err"], data.get("heatmap")
+    heatmap = data.get("heatmap")
     d, k = len(data["feature_names"]), len(data["output_names"])
     return Explanation(
-        values=_floats(data["values"]).reshape(d, k),
-        std_err=None if std_err is None else _floats(std_err).reshape(d, k),
-        base=_floats(data["base"]),
-        scores=_floats(data["scores"]),
+        values=_floats(data, "values", d, k),
+        std_err=None if data["std_err"] is None else _floats(data, "std_err", d, k),
+        base=_floats(data, "base", k),
+        scores=_floats(data, "scores", k),
         feature_names=tuple(str(name) for name in data["feature_names"]),
         output_names=tuple(str(name) for name in data["output_names"]),
         scale=data["scale"],

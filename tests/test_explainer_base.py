@@ -205,6 +205,14 @@ def test_a_misspelt_setting_is_a_type_error() -> None:
         Shuffled(random_sate=1)  # type: ignore[call-arg]
 
 
+def test_each_input_has_a_generator_of_its_own(masker: Any) -> None:
+    same = np.repeat(X[:1], 12, axis=0)
+    many = Shuffled().explain_many(Linear(WEIGHTS), same, masker)
+    assert len(set(bits(many))) == len(same)
+    alone = Shuffled().explain(Linear(WEIGHTS), X[0], masker)
+    assert bits([alone]) == bits(many[:1])
+
+
 def test_an_error_of_all_inputs_names_none(masker: Any) -> None:
     with pytest.raises(PredictError, match=r"^The model returned scores of shape") as caught:
         bx.ExactShapley().explain_many(lambda rows: rows[:, :0], X[:3], masker)

@@ -273,3 +273,19 @@ def test_what_rounding_left_of_a_zero_is_shown_as_zero() -> None:
     assert "000000" not in repr(e)
     assert "exact" in repr(e)
     assert "0000000" not in e._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"values": [[1.0, 2.0]]},
+        {"values": [1.0, 2.0, 3.0, 4.0]},
+        {"std_err": [[1.0], [2.0]]},
+        {"base": [1.0]},
+        {"scores": [[1.0, 2.0]]},
+        {"feature_names": ["a", "b", "c", "d"], "output_names": ["y"]},  # 4 numbers, other places
+    ],
+)
+def test_stored_numbers_must_fit_the_names(change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"has shape .*, expected .* from the names"):
+        Explanation.from_dict({**explanation().to_dict(), **change})

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 
 from blackbox_xai import __version__
-from blackbox_xai.cli.exits import run_safely
+from blackbox_xai.cli.exits import FAILED, run_safely
 from blackbox_xai.cli.options import (
     column_options,
     data_options,
@@ -34,9 +34,9 @@ _EPILOG = (
 def cli() -> None:
     """Explain models that nobody can open.
 
-    MODEL is a file (.onnx, .skops, .joblib with --trust-pickle), an address (http, https), or
-    package.module:object. DATA is .csv, .tsv, .parquet, .jsonl, .npy, .npz, .txt with one text
-    per line, a folder of images, or - for stdin.
+    MODEL is a file (.onnx, .skops, .joblib with --trust-pickle), an address (http, https), a
+    .toml file that describes a model behind one, or package.module:object. DATA is .csv, .tsv,
+    .parquet, .jsonl, .npy, .npz, .txt with one text per line, a folder of images, or - for stdin.
     """
 
 
@@ -189,6 +189,9 @@ def probe(**given: Any) -> int:
     return run_probe(**given)
 
 
+_heard: list[str] = []
+
+
 def _say(
     message: Warning | str,
     category: type[Warning],
@@ -197,8 +200,9 @@ def _say(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Write a warning of the library as one line on stderr."""
+    """Write a warning of the library as one line on stderr, and remember that there was one."""
     del category, filename, lineno, file, line
+    _heard.append(str(message))
     click.echo(f"Warning: {message}", err=True)
 
 
@@ -208,7 +212,10 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.showwarning = _say  # what Python offers to show warnings otherwise
     verbose = sum(a.count("v") for a in arguments if a.startswith("-v") and set(a) == {"-", "v"})
 
+    _heard.clear()
+
     def command() -> int:
-        return int(cli.main(arguments, prog_name="blackbox-xai", standalone_mode=False) or 0)
+        code = int(cli.main(arguments, prog_name="blackbox-xai", standalone_mode=False) or 0)
+        return FAILED if code == 0 and _heard and "--strict" in arguments else code
 
     sys.exit(run_safely(command, verbose=verbose))

@@ -48,7 +48,7 @@ def run_audit(**given: Any) -> int:
         click.echo("Interrupted; what was finished is written.", err=True)
         return INTERRUPTED
     _write(report, given)
-    return _code(report, given["fail_on"])
+    return _code(report, given)
 
 
 def _check_out(out: str | None) -> None:
@@ -150,12 +150,13 @@ def _write(report: Audit, given: dict[str, Any]) -> None:
         click.echo(f"Report: {target.resolve()}", err=True)
 
 
-def _code(report: Audit, fail_on: str) -> int:
+def _code(report: Audit, given: dict[str, Any]) -> int:
     if not report.complete:
         return PARTIAL
     marks = {card["mark"] for card in report.document["verdict"]}
-    bad = {"never": set(), "fail": {"fail"}, "warn": {"fail", "warn"}}[fail_on]
-    return FAILED if marks & bad else 0
+    bad = {"never": set(), "fail": {"fail"}, "warn": {"fail", "warn"}}[given["fail_on"]]
+    warned = given["strict"] and report.document["limits"]["warnings"]
+    return FAILED if marks & bad or warned else 0
 
 
 def run_render(**given: Any) -> int:

@@ -14,6 +14,7 @@ from blackbox_xai.errors import (
     InputError,
     Interrupted,
     LoadError,
+    LogError,
     ModelError,
 )
 
@@ -35,6 +36,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (DataError, DATA),
     (InputError, DATA),
     (BudgetError, PARTIAL),
+    (LogError, USAGE),
     (LoadError, MODEL),
     (ModelError, MODEL),
     (Interrupted, INTERRUPTED),

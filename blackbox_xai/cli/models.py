@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import sys
 from pathlib import Path
@@ -67,6 +66,10 @@ def _opened(
     if name.startswith(("http://", "https://")):
         return bx.HttpModel(name, columns=columns, **settings)
     suffix = Path(name).suffix.lower()
+    if suffix == ".toml":
+        from blackbox_xai.cli.config import configured
+
+        return configured(name, {"columns": columns, **settings})
     if suffix in _PICKLES and not trust_pickle:
         raise LoadError(
             f"{shown(name)} is a pickle, which runs code when it is opened. If you know where it "
@@ -78,21 +81,22 @@ def _opened(
         return bx.as_model(_imported(name), **settings)
     if suffix != ".onnx":
         raise LoadError(
-            f"{shown(without_secrets(name))} is no model: give a file (.onnx, .skops, .joblib), an "
-            "address (http, https), or package.module:object."
+            f"{shown(without_secrets(name))} is no model: give a file (.onnx, .skops, .joblib, "
+            ".toml), an address (http, https), or package.module:object."
         )
     return bx.as_model(name, **settings)
 
 
 def _imported(name: str) -> Any:
     module, _, attribute = name.partition(":")
-    sys.path.insert(0, os.curdir)
+    here = str(Path.cwd())  # not ".", for which the import system remembers an earlier folder
+    sys.path.insert(0, here)
     try:
         found: Any = importlib.import_module(module)
     except ImportError as error:
         raise LoadError(f"{module} cannot be imported: {error}.") from error
     finally:
-        sys.path.remove(os.curdir)
+        sys.path.remove(here)
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise LoadError(f"{module} has no {shown(attribute)}.")
@@ -103,6 +107,10 @@ def _imported(name: str) -> Any:
 def model_facts(name: str) -> dict[str, Any]:
     """Return what a report says of the model: its name, and for a file its size and SHA-256."""
     path = Path(name)
+    if path.suffix.lower() == ".toml":
+        from blackbox_xai.cli.config import described_url
+
+        return {"name": without_secrets(described_url(name))}
     if name.startswith(("http://", "https://")) or not path.is_file():
         return {"name": without_secrets(name)}
     from blackbox_xai.report.subject import file_facts

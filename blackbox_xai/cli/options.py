@@ -113,6 +113,7 @@ def output_options(command: Command) -> Command:
             default="auto",
             show_default=True,
         ),
+        click.option("--strict", is_flag=True, help="End with code 1 when there was a warning."),
         click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
         click.option("-v", "--verbose", count=True, help="More on errors; -vv: a traceback."),
     )(command)

@@ -115,7 +115,7 @@ def run_probe(**given: Any) -> int:
 
     kind = chosen_format(given["out"], given["format_"], ("table", "json"))
     if given["data"] is None:
-        return _write_facts(_server_facts(given["model"]), kind, given["out"])
+        return _write_facts(_server_facts(given), kind, given["out"])
     data = read_columns(given, "data")
     first = pick_rows(data.inputs, np.arange(1))
     model = the_model(given, data.names)
@@ -136,15 +136,16 @@ def run_probe(**given: Any) -> int:
     return _write_facts(found, kind, given["out"])
 
 
-def _server_facts(address: str) -> dict[str, Any]:
+def _server_facts(given: dict[str, Any]) -> dict[str, Any]:
     """Return what a server tells of a model, without asking for a prediction."""
-    if not address.startswith(("http://", "https://")):
+    from blackbox_xai.adapters.http import HttpModel
+
+    model = the_model({**given, "cache": None})
+    if not isinstance(model, HttpModel):
         raise click.UsageError(
             "probe needs DATA, of which one row is asked; only servers can be probed without."
         )
-    from blackbox_xai.adapters.http import probe
-
-    return dict(probe(address))
+    return dict(model.probe())
 
 
 def _write_facts(found: dict[str, Any], kind: str, out: str | None) -> int:

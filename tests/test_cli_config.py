@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from servers.faulty import Faulty, Plan, truth
 
 from blackbox_xai.cli import main
+from blackbox_xai.cli.config import configured
 
 X = np.random.default_rng(0).normal(size=(12, 4))
 
@@ -124,7 +126,7 @@ def test_the_log_of_another_model_is_refused(run):
     ("config", "message"),
     [
         ("[model", "is not TOML"),
-        ("[modell]\nurl = 'http://localhost'", "has no key 'modell'. Did you mean 'model'?"),
+        ("[models]\nurl = 'http://localhost'", "has no key 'models'. Did you mean 'model'?"),
         ("[model]\nscale = 'value'", "must have a table [model] with a url"),
         ("model = 3", "must have a table [model] with a url"),
         ("[model]\nurl = 'http://a'\nbatchsize = 3", "Did you mean 'batch_size'?"),
@@ -177,3 +179,13 @@ def test_strict_audits_fail_by_what_the_report_warns_of(run):
         audit = ("audit", "model.toml", "data.csv", "--by-position", "--sections", "answers", "-q")
         assert run(config, *audit, "-o", "a.json")[0] == 0
         assert run(config, *audit, "-o", "a.json", "--strict")[0] == 1
+
+
+def test_the_page_of_the_command_line_describes_a_model(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_TOKEN", "s3cr3t-token")
+    page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text(encoding="utf-8")
+    run(page.split("```toml\n")[1].split("```")[0], "--version")
+    model = configured(str(tmp_path / "model.toml"), {})
+    assert model.output_names == ("ok", "default")
+    assert (model.limits.max_parallel, model.limits.max_per_second) == (4, 20.0)
+    assert "s3cr3t" not in repr(model)

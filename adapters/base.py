@@ -71,7 +71,7 @@ class Adapter(ABC):
     parallel: Parallel = "threads"
     # Inputs explained side by side, so that their coalitions share batches: a property of the
     # kind of model, never of n_jobs, so that the batches and the last bits do not depend on it.
-    side_by_side: int = 8
+    side_by_side: int = 10
     deterministic: bool | None = None
 
     def __init__(

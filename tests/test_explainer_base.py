@@ -83,7 +83,17 @@ def test_ledgers_add_up_to_what_a_spy_counted(masker: Any) -> None:
     many = Shuffled().explain_many(bx.as_model(spy, batch_size=64), X, masker)
     assert many.cost.rows == spy.rows
     assert many.cost.calls == spy.calls
-    assert spy.calls <= spy.rows / 64 + 2 * 3  # three windows of inputs, each two steps
+    assert spy.calls <= spy.rows / 64 + 2 * 2  # two windows of inputs, each two steps
+
+
+@pytest.mark.parametrize(("n", "ends"), [(1, [1]), (10, [10]), (11, [5, 11]), (24, [8, 16, 24])])
+def test_windows_of_inputs_are_even(masker: Any, n: int, ends: list[int]) -> None:
+    seen = []
+    xs = np.resize(X, (n, X.shape[1]))
+    Shuffled().explain_many(
+        Linear(WEIGHTS), xs, masker, progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(end, n) for end in ends]
 
 
 def test_outputs_are_chosen_by_name_place_or_score(masker: Any) -> None:
@@ -167,14 +177,14 @@ def test_ctrl_c_keeps_finished_windows(masker: Any) -> None:
             raise KeyboardInterrupt
         return inputs.sum(1)
 
-    with pytest.raises(Interrupted, match="8 of 20") as caught:
+    with pytest.raises(Interrupted, match="10 of 20") as caught:
         Shuffled().explain_many(impatient, X, masker)
     done = [i for i, e in enumerate(caught.value.partial) if e is not None]
-    assert done == list(range(8))
+    assert done == list(range(10))
     seen.clear()
-    with pytest.warns(RuntimeWarning, match="8 of 20"):
+    with pytest.warns(RuntimeWarning, match="10 of 20"):
         many = Shuffled().explain_many(impatient, X, masker, on_error="return")
-    assert sum(isinstance(e, Explanation) for e in many) == 8
+    assert sum(isinstance(e, Explanation) for e in many) == 10
 
 
 def test_progress_counts_inputs_and_changes_nothing(masker: Any) -> None:
@@ -184,7 +194,7 @@ def test_progress_counts_inputs_and_changes_nothing(masker: Any) -> None:
         Linear(WEIGHTS), X, masker, progress=lambda done, total: seen.append((done, total))
     )
     assert bits(loud) == quiet
-    assert seen == [(8, 20), (16, 20), (20, 20)]
+    assert seen == [(10, 20), (20, 20)]
     assert bits(Shuffled().explain_many(Linear(WEIGHTS), X, masker, progress=True)) == quiet
 
 

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blackbox_xai._checks import check_int, shown
-from blackbox_xai.errors import InputError
+from blackbox_xai.errors import InputError, PredictError
 
-__all__ = ["Progress", "child_rng", "pmap", "progress_hook"]
+__all__ = ["DIED", "Died", "Progress", "child_rng", "pmap", "progress_hook"]
 
 Progress = Callable[[int, int], None]
+
+
+DIED = (
+    "The model ended the worker process it ran in, three times (killed for lack of memory, or a "
+    "crash in compiled code). Try n_jobs=1, or a smaller batch_size."
+)
+
+
+class Died:
+    """Stands for the result of a task that ended its worker process, also when it ran alone."""
 
 
 def child_rng(seed: int, index: int) -> np.random.Generator:
@@ -50,30 +62,64 @@ def pmap(
     *,
     n_jobs: int = 1,
     backend: str = "threads",
+    quarantine: bool = False,
 ) -> Iterator[tuple[int, Any]]:
     """Yield ``(i, function(shared, tasks[i]))`` as they finish.
 
     ``shared`` (a model, a masker) is sent to a worker process once and kept there by content,
     not with every task: with every task a forest of a few megabytes runs several times slower
     than a plain loop.
+
+    What a killed worker process had under way is done again. A task that ends every process it
+    runs in raises PredictError, or with ``quarantine`` has the result ``Died()``.
     """
     n_jobs = _n_jobs(n_jobs)
     if n_jobs == 1 or len(tasks) <= 1:
         for i, task in enumerate(tasks):
             yield i, function(shared, task)
         return
-    from joblib import Parallel, delayed
-
     if backend == "processes":
-        payload, key = _pack(shared)
-        calls = (
-            delayed(_in_worker)(payload, key, function, i, task) for i, task in enumerate(tasks)
-        )
-        pool = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator_unordered")
-    else:
-        calls = (delayed(_indexed)(function, shared, i, task) for i, task in enumerate(tasks))
-        pool = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator_unordered")
-    results = pool(calls)
+        for i, result in _in_processes(function, shared, tasks, n_jobs):
+            if isinstance(result, Died) and not quarantine:
+                raise PredictError(DIED)
+            yield i, result
+        return
+    from joblib import delayed
+
+    calls = (delayed(_indexed)(function, shared, i, task) for i, task in enumerate(tasks))
+    yield from _results(calls, n_jobs, "threading")
+
+
+def _in_processes(
+    function: Callable[[Any, Any], Any], shared: Any, tasks: Sequence[Any], n_jobs: int
+) -> Iterator[tuple[int, Any]]:
+    """Run tasks in worker processes; after two deaths what is left runs task by task."""
+    from joblib import delayed
+
+    payload, key = _pack(shared)
+    left = dict(enumerate(tasks))
+
+    def run(chosen: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        calls = (delayed(_in_worker)(payload, key, function, i, tasks[i]) for i in chosen)
+        for i, result in _results(calls, max(n_jobs, 2), "loky"):  # with 1 it would be this process
+            del left[i]
+            yield i, result
+
+    for _ in range(2):
+        with contextlib.suppress(BrokenProcessPool):
+            yield from run(list(left))
+    for i in list(left):
+        try:
+            yield from run([i])
+        except BrokenProcessPool:
+            yield i, Died()
+
+
+def _results(calls: Iterable[Any], n_jobs: int, backend: str) -> Iterator[tuple[int, Any]]:
+    """Yield results as they come."""
+    from joblib import Parallel
+
+    results = Parallel(n_jobs=n_jobs, backend=backend, return_as="generator_unordered")(calls)
     try:
         for result in results:  # noqa: UP028  # "yield from" would close them out of our hands
             yield result

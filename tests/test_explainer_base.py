@@ -12,11 +12,12 @@ import pytest
 from scipy import sparse
 
 import blackbox_xai as bx
+from blackbox_xai.adapters import CallableModel
 from blackbox_xai.errors import InputError, Interrupted, PredictError
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.results import Attribution, Explanation
 from blackbox_xai.values import Query, Steps, ValueFunction
-from toys import Linear, Spy
+from toys import Deadly, Linear, Spy
 
 X = np.random.default_rng(0).normal(size=(20, 4))
 BACKGROUND = np.random.default_rng(1).normal(size=(30, 4))
@@ -63,6 +64,30 @@ def test_worker_processes_give_the_same_bits(masker: Any) -> None:
     model.parallel = "processes"
     many = bx.KernelShap(budget=400).explain_many(model, X, masker, n_jobs=2)
     assert bits(many) == reference
+
+
+def test_what_a_killed_worker_had_under_way_is_done_again(masker: Any, tmp_path: Any) -> None:
+    reference = bits(bx.KernelShap(budget=400).explain_many(Linear(WEIGHTS), X, masker))
+    once = Deadly(WEIGHTS, poison=X[11, 0], once=tmp_path / "died")
+    model = CallableModel(once, parallel="processes")
+    assert bits(bx.KernelShap(budget=400).explain_many(model, X, masker, n_jobs=2)) == reference
+    assert (tmp_path / "died").exists()
+
+
+@pytest.mark.slow
+def test_an_input_that_kills_every_worker_is_named_and_the_others_are_explained(
+    masker: Any,
+) -> None:
+    model = CallableModel(Deadly(WEIGHTS, poison=X[11, 0]), parallel="processes")
+    reference = bx.KernelShap(budget=400).explain_many(Linear(WEIGHTS), X, masker)
+    with pytest.raises(
+        PredictError, match=r"Input 11: The model ended the worker.*batch_size"
+    ) as e:
+        bx.KernelShap(budget=400).explain_many(model, X, masker, n_jobs=2)
+    assert [i for i, done in enumerate(e.value.partial) if done is None] == [11]
+    for done, right in zip(e.value.partial, reference, strict=True):
+        if done is not None:
+            np.testing.assert_allclose(done.values, right.values, rtol=0, atol=1e-12)
 
 
 def test_a_model_that_cannot_be_sent_to_processes_is_refused(masker: Any) -> None:

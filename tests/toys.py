@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,28 @@ class Linear:
     def __call__(self, inputs: FloatArray) -> FloatArray:
         """Return scores, one column for each column of the weights."""
         return (np.asarray(inputs)[:, :, None] * self.weights.reshape(len(self.weights), -1)).sum(1)
+
+
+class Deadly(Linear):
+    """Ends the process it runs in, as a lack of memory would, on rows that hold ``poison``.
+
+    With ``once``, a path, only until that file is there.
+    """
+
+    def __init__(self, weights: Any, poison: float, once: Path | None = None) -> None:
+        super().__init__(weights)
+        self.poison = poison
+        self.once = once
+        self.home = os.getpid()
+
+    def __call__(self, inputs: FloatArray) -> FloatArray:
+        """Return scores, or nothing ever again."""
+        spared = self.once is not None and self.once.exists()
+        if (inputs == self.poison).any() and not spared and os.getpid() != self.home:
+            if self.once is not None:
+                self.once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(inputs)
 
 
 class Spy:

@@ -68,7 +68,7 @@ class Pieces:
         return bool(self._uncut or self._parts or self._again)
 
     def next(self, now: float, owner: object, *, place: bool) -> Piece | None:
-        """Return a piece that may go now; only one that has a place, unless there is a ``place``."""
+        """Return a piece that may go now; without a ``place``, only one that has its own."""
         if self._again and self._again[0].ready <= now:
             return heapq.heappop(self._again)
         if not place:

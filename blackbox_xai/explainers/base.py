@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -13,11 +13,18 @@ import numpy as np
 
 from blackbox_xai._checks import check_choice, check_int, check_positive, shown
 from blackbox_xai._inputs import n_rows, row
-from blackbox_xai._parallel import Progress, child_rng, pmap, progress_hook
+from blackbox_xai._parallel import DIED, Died, Progress, child_rng, pmap, progress_hook
 from blackbox_xai._plain import plain
 from blackbox_xai.adapters import as_model
 from blackbox_xai.adapters.base import Adapter
-from blackbox_xai.errors import BlackboxError, BudgetError, InputError, Interrupted, ModelError
+from blackbox_xai.errors import (
+    BlackboxError,
+    BudgetError,
+    InputError,
+    Interrupted,
+    ModelError,
+    PredictError,
+)
 from blackbox_xai.explainers.planning import Plan, Rehearsal
 from blackbox_xai.protocols import FloatArray, IntArray, Masker
 from blackbox_xai.results import Attribution, Explanation, Explanations
@@ -161,9 +168,7 @@ class LocalExplainer(ABC):
         show, close = progress_hook(progress, type(self).__name__)
         shared = (black_box, masker, outputs, detector)
         try:
-            for task, outcomes in pmap(
-                self._window, shared, tasks, n_jobs=n_jobs, backend=black_box.parallel
-            ):
+            for task, outcomes in self._windows(shared, tasks, n_jobs):
                 new = _file(finished, tasks[task], outcomes)
                 failures += new
                 show(sum(e is not None for e in finished), n)
@@ -232,6 +237,25 @@ class LocalExplainer(ABC):
     def _check(self) -> None:
         """Check the settings; called once before anything is sent."""
         check_int("random_state", self.random_state, minimum=0)
+
+    def _windows(
+        self,
+        shared: tuple[Adapter, Masker, Any, Detector | None],
+        tasks: Sequence[Sequence[tuple[int, Any]]],
+        n_jobs: int,
+    ) -> Iterator[tuple[int, Sequence[Explanation | BlackboxError | Interrupted]]]:
+        """Explain windows of inputs; one that ends its worker process is gone through singly."""
+        settings: dict[str, Any] = {"backend": shared[0].parallel, "quarantine": True}
+        for task, found in pmap(self._window, shared, tasks, n_jobs=n_jobs, **settings):
+            if not isinstance(found, Died):
+                yield task, found
+                continue
+            alone: list[Any] = [found] * len(tasks[task])
+            if len(alone) > 1:
+                singly = [[x] for x in tasks[task]]
+                for place, outcome in pmap(self._window, shared, singly, n_jobs=2, **settings):
+                    alone[place] = outcome
+            yield task, [PredictError(DIED) if isinstance(o, Died) else o[0] for o in alone]
 
     def _window(
         self,

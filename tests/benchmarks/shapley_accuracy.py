@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from shapley_problems import APART, KNOWN, build, load
+from shapley_problems import APART, KNOWN, UNSEEN, build, load
 
 PEERS = {
     "shap": ["shap"],
@@ -284,13 +284,15 @@ def main():
     )
     parser.add_argument("--problems", nargs="*")
     parser.add_argument("--apart", action="store_true", help="the problems set apart")
+    parser.add_argument("--unseen", action="store_true", help="those made after a look at these")
     parser.add_argument("--multiples", type=int, nargs="*", default=[5, 10, 20, 40])
     parser.add_argument("--instances", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--limit", type=float, default=3.0, help="seconds for one cell")
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
     args = parser.parse_args()
-    names = args.problems or [make.__name__ for make in (APART if args.apart else KNOWN)]
+    chosen = APART if args.apart else UNSEEN if args.unseen else KNOWN
+    names = args.problems or [make.__name__ for make in chosen]
     args.folder.mkdir(exist_ok=True, parents=True)
     if args.family:
         paths = [args.folder / f"{name}-0.pkl" for name in names]

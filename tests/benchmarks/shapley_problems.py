@@ -417,22 +417,9 @@ def diab_svr(seed):
     return _rbf(SVR(C=50).fit(inputs[train], data.target[train]), False), xs, background
 
 
-def bc_gbt1(seed):
-    y, inputs, train, xs, background = _cancer(seed, 1)
-    return _boosted(inputs[train], y[train], 30, seed), xs, background
-
-
 KNOWN = (diab_mlp, wine_svc, wine_rf, synth20, bc_svr, bc_gbt, bc_rf, digits_svc, fried100)
 APART = (diab_rf, wine_mlp, synth16, bc_svr1, digits_rf)
-UNSEEN = (
-    houses_gbt,
-    credit_mlp,
-    bike_forest,
-    fried_svr,
-    digits_gbt,
-    diab_svr,
-    bc_gbt1,
-)
+UNSEEN = (houses_gbt, credit_mlp, bike_forest, fried_svr, digits_gbt, diab_svr)
 
 
 def truth(f, xs, background):

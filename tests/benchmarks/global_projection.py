@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-PEERS = ["mlxtend", "openTSNE", "umap-learn", "scikit-learn"]
+PEERS = ["mlxtend", "openTSNE", "umap-learn", "pacmap", "scikit-learn"]
 
 PEER_CODE = """
 import json, sys, time, warnings
@@ -41,6 +41,26 @@ placed = reducer.transform(new)
 cpu = time.process_time() - began
 found["UMAP"] = {"cpu": cpu, "map": reducer.embedding_.tolist(), "new": placed.tolist()}
 json.dump(found, open(sys.argv[2], "w"))
+"""
+
+WIRED_CODE = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import numpy as np
+import openTSNE.sklearn, pacmap, umap
+from sklearn.neighbors import KNeighborsClassifier
+import blackbox_xai as bx
+data = np.load(sys.argv[1])
+for estimator in (
+    umap.UMAP(random_state=0, n_jobs=1), pacmap.PaCMAP(random_state=0),
+    openTSNE.sklearn.TSNE(random_state=0, n_jobs=1),
+):
+    ours = bx.EstimatorProjection(estimator, standardize=False).fit(data["fit"])
+    placed = ours.transform(data["new"])
+    alone = np.concatenate([ours.transform(data["new"][[i]]) for i in range(20)])
+    hit = KNeighborsClassifier(10).fit(ours.embedding_, data["y"]).score(placed, data["y_new"])
+    print(f"  {ours.caption()}")
+    print(f"    accuracy of new rows {hit:.3f}, batch shift {np.abs(alone - placed[:20]).max()}")
 """
 
 MNIST_CODE = """
@@ -91,6 +111,17 @@ def new_rows(python: Path, X: Any, y: Any, name: str, folder: Path) -> None:
     for peer, found in json.loads(answer.read_text()).items():
         theirs = hit(np.array(found["map"]), y[fit], np.array(found["new"]), y[new])
         print(f"  {peer:9} accuracy {theirs:.3f}, our CPU / theirs {cpu / found['cpu']:.3f}")
+
+
+def wired(python: Path, X: Any, y: Any, folder: Path) -> None:
+    """Maps of the peers' own estimators, with our quality and our places for new rows."""
+    half = len(X) // 2
+    path, script = folder / "wired.npz", folder / "wired.py"
+    np.savez(path, fit=X[:half], y=y[:half], new=X[half:], y_new=y[half:])
+    script.write_text(WIRED_CODE)
+    home = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    print("EstimatorProjection, digits", flush=True)
+    subprocess.run([str(python), str(script), str(path)], check=True, env=home)
 
 
 def scaling(X: Any) -> None:
@@ -149,6 +180,7 @@ def main() -> None:
         X, y = load_digits(return_X_y=True)
         new_rows(python, X / 16, y, "digits", folder)
         new_rows(python, images.reshape(-1, 784), labels, "MNIST, 5,000 rows", folder)
+        wired(python, X / 16, y, folder)
         scaling(X[:1000] / 16)
         large(images, labels)
 

@@ -282,7 +282,7 @@ def main() -> None:
                 for size in (8, 16):
                     found[f"bootstrap {size}"] = disagreement(model, Xa, Xb, 4000, size)
                 if seed == 0:
-                    found["plain bootstrap 8"] = disagreement(model, Xa, Xb, 0, 8)
+                    found["plain bootstrap"] = disagreement(model, Xa, Xb, 0, 8)
                 results[problem].append(found)
                 path = folder / f"{len(paths)}.npz"
                 a, b = encoded(Xa, Xb)
@@ -333,7 +333,7 @@ def report(results: dict[str, list[dict[str, float]]]) -> None:
             np.mean([[r[f"bootstrap {size}"] for r in results[n]] for n in names])
             for size in (8, 16)
         ]
-        plain = np.mean([results[n][0]["plain bootstrap 8"] for n in names])
+        plain = np.mean([results[n][0]["plain bootstrap"] for n in names])
         print(
             f"disagreement over bootstraps, {title}: 8 leaves {apart[0]:.3f}, 16 leaves "
             f"{apart[1]:.3f}, mean {np.mean(apart):.3f}; bar .09; without queries {plain:.3f}"

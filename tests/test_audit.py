@@ -13,7 +13,7 @@ from blackbox_xai.errors import BudgetError, InputError, Interrupted, LoadError,
 from blackbox_xai.report import measures
 from blackbox_xai.report.audit import SECTIONS, Audit
 from blackbox_xai.report.case import Guard
-from blackbox_xai.report.local import choose_rows
+from blackbox_xai.report.local import choose_rows, most_alike
 from blackbox_xai.report.rows import row_record
 from blackbox_xai.report.subject import file_facts
 from blackbox_xai.report.verdict import verdict
@@ -421,6 +421,46 @@ def test_rows_that_cannot_be_explained_are_named_and_left_out(table):
     assert report.complete
     (warning,) = [w for w in report.document["limits"]["warnings"] if w.startswith("Row 17")]
     assert "missing (NaN) in column 'x2'" in warning
+
+
+def test_rows_most_alike_stand_beside_an_explained_one(table):
+    X, y, background = table
+    X = np.vstack([X, X[5] + 1e-6, X[5] - 2e-6])
+    y = np.append(y, [0, 1])
+    report = bx.audit(Spy(), X, y, background=background, n_explain=62, sections=["rows", "truth"])
+    items = {item["row"]: item for item in report.document["rows"]["items"]}
+    assert [near["row"] for near in items[5]["near"]][:2] == [60, 61]
+    gaps = np.linalg.norm((X - X[7]) / X.std(0), axis=1)
+    gaps[7] = np.inf
+    assert [near["row"] for near in items[7]["near"]] == np.argsort(gaps)[:3].tolist()
+    for near in items[7]["near"]:
+        said = scores(X)[near["row"]]
+        assert near["score"] == pytest.approx(said.max())
+        assert near["output"] == ["no", "yes"][said.argmax()]
+        assert near["true"] == ["no", "yes"][y[near["row"]]]
+    first = report.document["rows"]["items"][0]["near"][0]
+    assert f"Most like it among the audited rows: {first['row']} (" in report.to_html()
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        ["good film", "good films", "bad dog", "good film indeed", "tea"],
+        np.random.default_rng(0).random((5, 8, 8)),
+        pd.DataFrame({"a": [1.0, 2.0, 3.0], "c": ["x", "y", "x"]}),
+    ],
+)
+def test_inputs_of_every_kind_are_compared(inputs):
+    alike = most_alike(inputs, [0, 2])
+    assert set(alike) == {0, 2}
+    for row, others in alike.items():
+        assert row not in others
+        assert len(others) == min(3, len(inputs) - 1)
+
+
+def test_inputs_that_cannot_be_compared_have_none_alike():
+    assert most_alike(np.array([[np.inf, 1.0], [0.0, 1.0]]), [1]) == {}
+    assert most_alike(np.zeros((1, 2)), [0]) == {0: []}
 
 
 def test_a_row_that_the_model_refuses_is_named_as_in_the_data(table):

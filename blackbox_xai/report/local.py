@@ -15,16 +15,19 @@ from blackbox_xai.ledger import Ledger
 from blackbox_xai.plotting.explained import output_unit
 from blackbox_xai.plotting.folding import order_by_size
 from blackbox_xai.plotting.overview import mean_size
+from blackbox_xai.points import fit_space, nearest
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.report.case import Case, Findings, Halted
+from blackbox_xai.report.features import as_columns
 from blackbox_xai.report.rows import row_record
 from blackbox_xai.results import Explanation
 
-__all__ = ["choose_rows", "drivers", "explained_rows"]
+__all__ = ["choose_rows", "drivers", "explained_rows", "most_alike"]
 
 _LISTED = 20
 _SCATTERS = 3
 _SCATTER_POINTS = 200
+_ALIKE = 3
 
 
 def choose_rows(
@@ -91,9 +94,9 @@ def explained_rows(case: Case, found: Findings) -> tuple[dict[str, Any] | None, 
         partial: list[Explanation | None] = getattr(error, "partial", [])
         if isinstance(error, BlackboxError) and error.input is not None:
             error.input = int(rows[error.input])
-        raise Halted(_kept(found, rows, sampled, partial), error) from error
+        raise Halted(_kept(case, found, rows, sampled, partial), error) from error
     cost = sum((explanation.cost for explanation in done), Ledger())
-    return _kept(found, rows, sampled, done), cost
+    return _kept(case, found, rows, sampled, done), cost
 
 
 def _explainable(case: Case, found: Findings, rows: IntArray) -> IntArray:
@@ -112,6 +115,7 @@ def _explainable(case: Case, found: Findings, rows: IntArray) -> IntArray:
 
 
 def _kept(
+    case: Case,
     found: Findings,
     rows: IntArray,
     sampled: IntArray,
@@ -122,20 +126,56 @@ def _kept(
         if explanation is not None:
             found.explanations[int(at)] = explanation
     found.sampled = np.array([i for i in sampled if int(i) in found.explanations], np.intp)
-    return _section(found, [int(i) for i in rows if int(i) in found.explanations])
+    return _section(case, found, [int(i) for i in rows if int(i) in found.explanations])
 
 
-def _section(found: Findings, rows: list[int]) -> dict[str, Any] | None:
+def _section(case: Case, found: Findings, rows: list[int]) -> dict[str, Any] | None:
     if not rows:
         return None
     records = []
+    alike = most_alike(case.inputs, rows)
     for at in rows:
         explanation = found.explanations[at]
         record = row_record(explanation, explanation.output_index())
         p_value = None if found.p_values is None else float(found.p_values[at])
         true = {} if found.true is None else {"true": found.true[at]}
-        records.append({"row": at, **record, "p_value": p_value, **true})
+        near = [_answered(found, i) for i in alike.get(at, ())]
+        records.append({"row": at, **record, "p_value": p_value, **true, "near": near})
     return {"items": records, "sampled": [int(i) for i in found.sampled]}
+
+
+def most_alike(inputs: Any, rows: Sequence[int]) -> dict[int, list[int]]:
+    """Return the inputs that are most like each of some of them, itself left out.
+
+    Returns
+    -------
+    dict
+        At most three rows for each, the most alike first; empty where inputs cannot be compared,
+        as for missing cells.
+
+    Examples
+    --------
+    >>> most_alike(np.array([[0.0], [5.0], [1.0], [9.0]]), [0])
+    {0: [2, 1, 3]}
+    """
+    try:
+        _, points = fit_space(inputs, features=as_columns(inputs), standardize=True)
+    except InputError:
+        return {}
+    places, _ = nearest(points[list(rows)], points, min(_ALIKE + 1, len(points)))
+    return {
+        row: [int(i) for i in found if i != row][:_ALIKE]
+        for row, found in zip(rows, places, strict=True)
+    }
+
+
+def _answered(found: Findings, row: int) -> dict[str, Any]:
+    """Return what the model said of a row, and what is true where that is known."""
+    if found.scores is None:
+        return {"row": row}
+    output = int(found.scores[row].argmax())
+    said = {"output": found.output_names[output], "score": float(found.scores[row, output])}
+    return {"row": row, **said, **({} if found.true is None else {"true": found.true[row]})}
 
 
 def drivers(case: Case, found: Findings) -> tuple[dict[str, Any] | None, Ledger]:

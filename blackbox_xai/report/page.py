@@ -10,6 +10,7 @@ from blackbox_xai._format import (
     MISSING,
     counted,
     cut_text,
+    joined,
     number,
     percent,
     signed,
@@ -226,9 +227,21 @@ def _row_note(record: dict[str, Any]) -> str:
     if record.get("p_value") is not None:
         p_value = record["p_value"]
         note += f" {percent(p_value)} of reference rows are at least as unusual."
+    near = [_near_words(near) for near in record.get("near") or ()]
+    if near:
+        note += f" Most like it among the audited rows: {joined(near)}."
     if "text" in record and record["text"]["hidden"]:
         note += f" {record['text']['hidden']:,} more characters are not shown."
     return note
+
+
+def _near_words(near: dict[str, Any]) -> str:
+    """Write a row that is like the explained one, and how it was answered."""
+    words = [str(near["row"])]
+    if "score" in near:
+        words.append(f"({cut_text(near['output'], 40)} {number(near['score'])}")
+        words[-1] += f", true: {cut_text(near['true'], 40)})" if "true" in near else ")"
+    return " ".join(words)
 
 
 def _row_parts(document: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:

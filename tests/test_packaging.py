@@ -221,3 +221,13 @@ def test_installed_wheel_leaves_the_name_adapters_alone(wheel: Path, tmp_path: P
     assert Path(inner).parent == site / "blackbox_xai" / "adapters"
     assert tops.split() == ["..", "blackbox_xai"]  # "..": bin/blackbox-xai
     assert same == "True"
+
+
+def test_the_design_page_shows_the_layers_that_are_checked() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        (contract, *_) = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    shown = page.split("## Layers\n")[1].split("\n## ")[0]
+    assert [line.strip() for line in shown.splitlines() if line.startswith("    ")] == contract[
+        "layers"
+    ]

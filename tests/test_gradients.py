@@ -162,6 +162,24 @@ def test_many_orders_tend_to_the_shapley_values_within_their_errors() -> None:
     assert 0.88 <= np.mean(hits) <= 0.99
 
 
+def test_errors_of_few_orders_hold_where_effects_are_rare() -> None:
+    def model(z: Any) -> Any:
+        return z[:, :3].prod(axis=1) + 0.7 * z[:, 3:].prod(axis=1)
+
+    masker = bx.TabularMasker(np.zeros((1, 7)))
+    exact = np.repeat([1 / 3, 0.7 / 4], [3, 4])[:, None]
+    hits = [
+        np.abs(why.values - exact) <= 1.96 * why.std_err
+        for why in (
+            bx.IntegratedGradients(mode="telescoping", n_orders=20, random_state=s).explain(
+                model, np.ones(7), masker
+            )
+            for s in range(60)
+        )
+    ]
+    assert 0.92 <= np.mean(hits) <= 0.99
+
+
 def test_what_is_not_feasible_is_refused_with_the_arithmetic() -> None:
     spy = Spy(lambda x: x.mean(axis=(1, 2)))
     pixels = bx.ImageMasker(np.arange(64 * 64).reshape(64, 64), fill=0.0)

@@ -84,6 +84,26 @@ def test_sampled_text_weights_cover_the_exact_ones(compat: Any, sizes: Any) -> N
     assert np.abs(np.mean(errors, axis=0)).max() < 0.2
 
 
+def test_the_pull_of_the_penalty_is_part_of_the_errors() -> None:
+    words = [f"w{i}" for i in range(12)]
+    weights = np.random.default_rng(0).normal(size=12)
+
+    def model(texts: Any) -> Any:
+        z = np.array([[word in text.split() for word in words] for text in texts], dtype=float)
+        return 1 / (1 + np.exp(-z @ weights))
+
+    def explain(n: int, seed: int) -> Any:
+        lime = bx.Lime(n_samples=n, compat="lime", random_state=seed)
+        return lime.explain(model, " ".join(words), bx.TextMasker())
+
+    limit = explain(5000, 0).values  # all coalitions; the penalty no longer counts
+    runs = [explain(200, seed) for seed in range(25)]
+    pulled = np.mean([np.sign(limit) * (run.values - limit) for run in runs])
+    hits = [np.abs(run.values - limit) <= 1.96 * run.std_err for run in runs]
+    assert pulled < 0
+    assert 0.9 <= np.mean(hits) <= 0.98
+
+
 def bins_truth(background: Any, x: Any, model: Any, width: float, n: int = 60_000) -> Any:
     """Limit of lime's tabular coefficients, by plain sampling and weighting."""
     rng = np.random.default_rng(1)

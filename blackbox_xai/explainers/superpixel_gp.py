@@ -57,10 +57,11 @@ class SuperpixelGP(LocalExplainer):
     ``values`` are total effects: the score that goes when the superpixel goes, as the mean over
     masks. ``heatmap`` holds effects per pixel, which do not favour large superpixels.
     ``std_err`` are posterior standard deviations, with the noise that each superpixel's own masks
-    show (masks that follow the posterior have less of it than masks have on average), widened
-    where later masks disagree with the first ones by more than chance. All outputs are regressed
-    on all masks. The adaptive masks take turns between the outputs asked for, by how much of each,
-    in its own unit, is still unknown; for the best map of one output, ask for that one alone.
+    show: masks that follow the posterior have less of it than masks have on average.
+
+    All outputs are regressed on all masks. The adaptive masks take turns between the outputs
+    asked for, by how much of each, in its own unit, is still unknown; for the best map of one
+    output, ask for that one alone.
 
     References
     ----------
@@ -92,7 +93,6 @@ class SuperpixelGP(LocalExplainer):
         for i, n in enumerate(schedule):
             kept = run.posterior_masks(n, rng) if i else places.masks(n, rng)
             yield from run.ask(kept, rng)
-            run.first = run.first or run.fit
             if self._reliable(run):
                 break
         return run.attribution()
@@ -175,7 +175,6 @@ class _Run:
         self.level = np.zeros(k)
         self.moments = Moments(v.n_features, k, about_mean=False)
         self.rows: list[tuple[FloatArray, FloatArray]] = []
-        self.first: SmoothFit | None = None
         self._fit: SmoothFit | None = None
 
     def ask(self, kept: BoolArray, rng: np.random.Generator) -> Steps[None]:
@@ -207,24 +206,10 @@ class _Run:
         density = self.fit.draw(turns, rng) / self.places.sizes
         return top_shares(density, self.places.sizes, spread_levels(n, 0.05, 0.9, rng))
 
-    def _drift(self) -> FloatArray:
-        """Return the variance that comes from masks following the answers, shape ``(k,)``.
-
-        Had all masks one law, the effects would have moved since the first round by what their
-        errors shrank by (Hausman 1978, theorem 2.1); what they moved beyond that is drift.
-        """
-        if self.first is None:
-            return np.zeros_like(self.level)
-        moved = ((self.fit.effects - self.first.effects) ** 2).mean(axis=0)
-        shrunk = (self.first.std_err**2 - self.fit.std_err**2).mean(axis=0)
-        drift: FloatArray = np.maximum(moved - np.maximum(shrunk, 0.0), 0.0)
-        return drift
-
     def std_err(self) -> FloatArray:
         """Return standard deviations of the effects, shape ``(d, k)``."""
         design, scores = (np.concatenate(part) for part in zip(*self.rows, strict=True))
-        robust = self.fit.robust_std_err(design, scores)
-        return np.asarray(np.sqrt(robust**2 + self._drift()), dtype=np.float64)
+        return self.fit.robust_std_err(design, scores)
 
     def reliability(self) -> FloatArray:
         """Return the expected squared correlation of the map with the true one, for each output."""

@@ -27,7 +27,8 @@ class RidgeFit:
     intercept : ndarray of shape (k,)
     std_err : ndarray of shape (d, k)
         Standard errors that hold whatever the residuals look like and when rows of one group
-        depend on each other.
+        depend on each other. How far the penalty pulls is part of them: with ever more rows it
+        would not.
     r2, held_out_r2 : ndarray of shape (k,)
         Share of the weighted variance explained on the rows fitted, and on rows left out of the
         fit, a fifth at a time; NaN for an output that does not vary.
@@ -90,10 +91,11 @@ def fit_ridge(
     factor = cho_factor(_penalised(gram, alpha))
     coef = cho_solve(factor, moment)
     residuals = yc - zc @ coef
+    pull = alpha * cho_solve(factor, coef)
     return RidgeFit(
         coef=coef,
         intercept=y_mean - z_mean @ coef,
-        std_err=_sandwich(zc, residuals * w[:, None], groups, factor),
+        std_err=np.hypot(_sandwich(zc, residuals * w[:, None], groups, factor), pull),
         r2=_r2(residuals, yc, w),
         held_out_r2=_held_out_r2(zc, yc, w, _fold_cuts(groups), alpha),
     )

@@ -53,7 +53,7 @@ def student_error(repeats: FloatArray) -> FloatArray | None:
     --------
     >>> repeats = np.array([1.0, 3.0, 2.0, 2.0, 2.0])[:, None, None]
     >>> student_error(repeats).round(3)
-    array([[0.517]])
+    array([[0.456]])
     """
     n = len(repeats)
     if n < _FEWEST:
@@ -62,7 +62,7 @@ def student_error(repeats: FloatArray) -> FloatArray | None:
     own = (apart.sum(axis=0) + _extremes(repeats)) / (n + 1)
     others = np.minimum(own.mean(axis=0), _HIGHEST * own)
     variance = np.maximum(own, ((n + 1) * own + _PRIOR * others) / (n + 1 + _PRIOR))
-    return np.asarray(student_factor(n) * np.sqrt(variance / n), dtype=np.float64)
+    return np.asarray(student_factor(n + 2) * np.sqrt(variance / n), dtype=np.float64)
 
 
 def _extremes(repeats: FloatArray) -> FloatArray:

@@ -97,3 +97,9 @@ def test_frames_categories_groups_and_missing_values() -> None:
 def test_bad_settings_are_named(name: str, bad: Any) -> None:
     with pytest.raises(InputError, match=name):
         bx.ConditionalMasker(bx.TabularMasker(np.zeros((2, 2))), **{name: bad})
+
+
+@pytest.mark.parametrize("thing", [np.zeros((3, 2)), None, bx.TextMasker()])
+def test_what_is_no_masker_of_tables_is_refused(thing):
+    with pytest.raises(InputError, match=r"masker must be a TabularMasker\(background\), got"):
+        bx.ConditionalMasker(thing)

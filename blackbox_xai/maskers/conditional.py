@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from blackbox_xai._checks import check_int, check_positive
+from blackbox_xai._checks import check_int, check_positive, shown
+from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import TabularLayout
 from blackbox_xai.maskers.base import Bound
 from blackbox_xai.maskers.columns import RawBlock
@@ -67,6 +68,8 @@ class ConditionalMasker:
     """
 
     def __init__(self, masker: TabularMasker, *, n_draws: int = 20, bandwidth: float = 0.3) -> None:
+        if not isinstance(masker, TabularMasker):
+            raise InputError(f"masker must be a TabularMasker(background), got {shown(masker)}.")
         self.masker = masker
         self.n_draws = check_int("n_draws", n_draws, minimum=1)
         self.bandwidth = check_positive("bandwidth", bandwidth)

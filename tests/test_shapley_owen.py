@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from itertools import permutations
 
 import matplotlib as mpl
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 import blackbox_xai as bx
+from blackbox_xai.coalitions.shapley import all_subsets
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.plotting.interactions import interaction_heatmap
 
@@ -128,18 +131,48 @@ def test_exact_interactions():
     assert why.diagnostics["exact"]
 
 
+def best_sum_of_pairs(scores, d):
+    """Own parts and pairs of the weighted fit that is right at nothing and everything kept."""
+    kept = all_subsets(d)
+    rows, columns = np.triu_indices(d, 1)
+    design = np.hstack([kept, kept[:, rows] & kept[:, columns]]).astype(float)
+    size = kept.sum(axis=1)
+    weight = np.array([1 / (math.comb(d, s) * s * (d - s)) if 0 < s < d else 0 for s in size])
+    gram = design.T * weight @ design
+    border = np.vstack([np.hstack([gram, design[-1:].T]), np.append(design[-1], 0.0)])
+    game = scores - scores[0]
+    right = np.vstack([design.T * weight @ game, game[-1:]])
+    found = np.linalg.solve(border, right)[:-1]
+    pairs = np.zeros((d, d, scores.shape[1]))
+    pairs[rows, columns] = pairs[columns, rows] = found[d:]
+    return found[:d], pairs
+
+
+def test_faithful_interactions_are_the_best_sum_over_features_and_pairs():
+    background, x = table(6, 3)
+    explainer = bx.ShapleyInteractions(index="FSII")
+    why = explainer.explain(net(6), x, bx.TabularMasker(background))
+    rows = np.where(all_subsets(6)[:, None], x, background).reshape(-1, 6)
+    own, pairs = best_sum_of_pairs(net(6)(rows).reshape(64, 3, 2).mean(axis=1), 6)
+    np.testing.assert_allclose(explainer.pairs(why).values, pairs, atol=1e-10)
+    np.testing.assert_allclose(why.values, own, atol=1e-10)
+    np.testing.assert_allclose(why.std_err, 0)
+
+
+@pytest.mark.parametrize("index", ["k-SII", "FSII"])
 @pytest.mark.parametrize("budget", [None, 800])
-def test_own_parts_and_interactions_sum_to_the_score(budget):
+def test_own_parts_and_interactions_sum_to_the_score(budget, index):
     background, x = table(9, 3)
-    explainer = bx.ShapleyInteractions(budget=budget)
+    explainer = bx.ShapleyInteractions(budget=budget, index=index)
     why = explainer.explain(net(9), x, bx.TabularMasker(background))
     halves = explainer.pairs(why).values.sum(axis=(0, 1)) / 2
     np.testing.assert_allclose(why.values.sum(axis=0) + halves + why.base, why.scores, atol=1e-10)
 
 
-def test_estimated_interactions_have_honest_errors():
+@pytest.mark.parametrize("index", ["k-SII", "FSII"])
+def test_estimated_interactions_have_honest_errors(index):
     background, x = table(12, 2)
-    masker, explainer = bx.TabularMasker(background), bx.ShapleyInteractions
+    masker, explainer = bx.TabularMasker(background), partial(bx.ShapleyInteractions, index=index)
     truth = explainer(budget=2**12 * 2).pairs(
         explainer(budget=2**12 * 2).explain(net(12), x, masker)
     )
@@ -155,14 +188,15 @@ def test_estimated_interactions_have_honest_errors():
     assert 0.88 < np.mean(inside) <= 1
 
 
-def test_games_of_pairs_are_estimated_exactly():
+@pytest.mark.parametrize("index", ["k-SII", "FSII"])
+def test_games_of_pairs_are_estimated_exactly(index):
     rng = np.random.default_rng(0)
     products = np.triu(rng.normal(size=(13, 13)), 1)
 
     def model(z):
         return np.einsum("ni,ij,nj->n", z, products, z)
 
-    explainer = bx.ShapleyInteractions(budget=600)
+    explainer = bx.ShapleyInteractions(budget=600, index=index)
     why = explainer.explain(model, np.ones(13), bx.TabularMasker(np.zeros((1, 13))))
     pairs = explainer.pairs(why)
     np.testing.assert_allclose(pairs.values[:, :, 0], products + products.T, atol=1e-8)

@@ -35,15 +35,17 @@ def pairs_needed(n: int) -> int:
     return int(np.ceil(1.5 * (comb(n, 2) + 1)))
 
 
-def exact_interactions(scores: FloatArray) -> FloatArray:
+def exact_interactions(scores: FloatArray, *, faithful: bool = False) -> FloatArray:
     """Shapley interaction index ``(n, n, k)``, from the scores ``(2**n, k)`` of all coalitions.
 
     Row ``i`` of ``scores`` belongs to the coalition of the bits set in ``i``; the diagonal is 0.
+    ``faithful`` gives the interactions of the best fit by sums over features and pairs.
 
     References
     ----------
     Grabisch & Roubens (1999), An Axiomatic Approach to the Concept of Interaction among Players
-    in Cooperative Games, definition 2.
+    in Cooperative Games, definition 2. Tsai, Yeh & Ravikumar (2023), Faith-Shap: The Faithful
+    Shapley Interaction Index, theorem 19 (of order 2).
 
     Examples
     --------
@@ -59,6 +61,9 @@ def exact_interactions(scores: FloatArray) -> FloatArray:
     if n < 2:
         return found
     weight = np.array([1 / ((n - 1) * comb(n - 2, s)) for s in range(n - 1)])
+    if faithful:
+        sizes = np.arange(n - 1)
+        weight *= 6 * (sizes + 1) * (n - 1 - sizes) / (n * (n + 1))
     for i in range(n):
         for j in range(i + 1, n):
             without = np.flatnonzero(~kept[:, i] & ~kept[:, j])
@@ -69,7 +74,7 @@ def exact_interactions(scores: FloatArray) -> FloatArray:
     return found
 
 
-def even_map(design: PairDesign, scale: float, noise: float) -> EvenMap:
+def even_map(design: PairDesign, scale: float, noise: float, *, faithful: bool = False) -> EvenMap:
     """Return the kriging map from even parts of scores to Shapley interaction indices.
 
     The even part of a game is taken for a constant, all products of two features, and a draw of
@@ -82,6 +87,8 @@ def even_map(design: PairDesign, scale: float, noise: float) -> EvenMap:
     scale : float
     noise : float
         Variance of what the kernel does not explain, in units of the kernel at one coalition.
+    faithful : bool
+        As for ``exact_interactions``.
     """
     signs = np.where(design.half, 1.0, -1.0)
     p, n = signs.shape
@@ -92,15 +99,17 @@ def even_map(design: PairDesign, scale: float, noise: float) -> EvenMap:
     kernel = (np.exp(exponent - shift) + np.exp(-exponent - shift)) / 2
     top = np.cosh(scale * n) / np.exp(shift)
     coef, precision = leave_one_out_map(kernel / top + noise * np.eye(p), products)
-    gain = _interactions_of_kernel(signs, scale)
+    gain = _interactions_of_kernel(signs, scale, faithful=faithful)
     return EvenMap(4 * coef[1:] + gain / top @ precision, precision)
 
 
-def _interactions_of_kernel(signs: FloatArray, scale: float) -> FloatArray:
+def _interactions_of_kernel(signs: FloatArray, scale: float, *, faithful: bool) -> FloatArray:
     """Shapley interaction indices ``(pairs, p)`` of the games ``S -> kernel(S, coalition)``."""
     n = signs.shape[1]
     rows, columns = np.triu_indices(n, 1)
-    nodes, weights = np.polynomial.legendre.leggauss(n // 2 + 1)
+    nodes, weights = np.polynomial.legendre.leggauss(n // 2 + 2)
+    if faithful:  # features join at even odds rather than at any
+        weights = weights * 1.5 * (1 - nodes**2)
     tilt = np.tanh(scale)
     gain = np.zeros((len(rows), len(signs)))
     for node, weight in zip(nodes, weights, strict=True):

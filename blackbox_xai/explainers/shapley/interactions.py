@@ -23,6 +23,7 @@ from blackbox_xai.solvers.interactions import (
     exact_interactions,
     pairs_needed,
 )
+from blackbox_xai.solvers.kriging import OddMap
 from blackbox_xai.solvers.shapley import exact_values
 from blackbox_xai.values import Link, Query, Steps, ValueFunction
 
@@ -70,12 +71,13 @@ class ShapleyInteractions(LocalExplainer):
     """How much two features do together beyond what each does alone, with standard errors.
 
     ``explain`` returns an ``Explanation`` whose values are the features' own parts; ``pairs``
-    takes the interactions out of it. With index "k-SII" own parts and interactions of all pairs
-    sum to the score less the base; with "SII" values are Shapley values.
+    takes the interactions out of it. With index "k-SII" and "FSII" own parts and interactions of
+    all pairs sum to the score less the base, and "FSII" is the sum that fits the scores of all
+    coalitions best; with "SII" values are Shapley values.
 
     Parameters
     ----------
-    index : {"k-SII", "SII"}
+    index : {"k-SII", "SII", "FSII"}
     budget : int, optional
         Model rows for one input, each coalition costing one row for each background row. None:
         all coalitions of up to 10 varying features, otherwise three coalitions for each pair.
@@ -88,7 +90,8 @@ class ShapleyInteractions(LocalExplainer):
     ----------
     Grabisch & Roubens (1999), An Axiomatic Approach to the Concept of Interaction among Players
     in Cooperative Games, definition 2. Bordt & von Luxburg (2023), From Shapley Values to
-    Generalized Additive Models and back, section 4 (k-SII, of order 2).
+    Generalized Additive Models and back, section 4 (k-SII, of order 2). Tsai, Yeh & Ravikumar
+    (2023), Faith-Shap: The Faithful Shapley Interaction Index (FSII, of order 2).
 
     Examples
     --------
@@ -112,7 +115,7 @@ class ShapleyInteractions(LocalExplainer):
 
     def _check(self) -> None:
         super()._check()
-        check_choice("index", self.index, ("k-SII", "SII"))
+        check_choice("index", self.index, ("k-SII", "SII", "FSII"))
         if self.budget is not None:
             check_int("budget", self.budget, minimum=1)
         if not callable(self.link):
@@ -153,15 +156,19 @@ class ShapleyInteractions(LocalExplainer):
             kept = np.ones((2**n, d), dtype=bool)
             kept[:, active] = all_subsets(n)
             scores = yield Query(kept)
-            found = _exact(scores)
+            found = _exact(scores, faithful=self.index == "FSII")
         else:
             odd_map = shared_map(n, n_pairs, self.random_state)
             kept = np.ones((2 * n_pairs, d), dtype=bool)
             kept[:n_pairs, active] = odd_map.design.half
             kept[n_pairs:, active] = ~odd_map.design.half
             scores = yield Query(kept)
-            found = _estimated(n, n_pairs, self.random_state, scores, ends[1] - ends[0])
+            maps = shared_map(n, n_pairs, self.random_state), self._even_map(n, n_pairs)
+            found = _estimated(*maps, scores, ends[1] - ends[0])
         return _dressed(self.index, found, active, ends[0], d, n_pairs)
+
+    def _even_map(self, n: int, n_pairs: int) -> EvenMap:
+        return _shared_even_map(n, n_pairs, self.random_state, faithful=self.index == "FSII")
 
     def _n_pairs(self, n: int, r: int) -> int:
         """Return how many pairs of coalitions to score."""
@@ -190,20 +197,21 @@ class ShapleyInteractions(LocalExplainer):
 _Found = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 
 
-def _exact(scores: FloatArray) -> _Found:
-    values, pairs = exact_values(scores), exact_interactions(scores)
+def _exact(scores: FloatArray, *, faithful: bool) -> _Found:
+    values, pairs = exact_values(scores), exact_interactions(scores, faithful=faithful)
     return values, np.zeros_like(values), pairs, np.zeros_like(pairs), np.zeros_like(values)
 
 
 @lru_cache(maxsize=8)
-def _even_map(n: int, n_pairs: int, seed: int) -> EvenMap:
-    return even_map(shared_map(n, n_pairs, seed).design, _SCALE / np.sqrt(n), _NOISE)
+def _shared_even_map(n: int, n_pairs: int, seed: int, *, faithful: bool) -> EvenMap:
+    design = shared_map(n, n_pairs, seed).design
+    return even_map(design, _SCALE / np.sqrt(n), _NOISE, faithful=faithful)
 
 
-def _estimated(n: int, n_pairs: int, seed: int, scores: FloatArray, total: FloatArray) -> _Found:
+def _estimated(odd_map: OddMap, of_even: EvenMap, scores: FloatArray, total: FloatArray) -> _Found:
     """Return everything from one set of pairs: odd parts give values, even parts interactions."""
-    both, k = scores.reshape(2, n_pairs, -1), len(total)
-    odd_map, of_even = shared_map(n, n_pairs, seed), _even_map(n, n_pairs, seed)
+    n, n_pairs, k = odd_map.n_features, odd_map.n_pairs, len(total)
+    both = scores.reshape(2, n_pairs, -1)
     values, variance = solve_pairs(odd_map, (both[0] - both[1]) / 2, total)
     even = (both[0] + both[1]) / 2
     left_out = of_even.precision @ even / np.diag(of_even.precision)[:, None]
@@ -223,7 +231,7 @@ def _dressed(
 ) -> Attribution:
     """Return the attribution, with what does not vary filled in by zeros."""
     values, variance, pairs, spread, of_rows = found
-    if index == "k-SII":
+    if index != "SII":  # each feature leaves half of its interactions to them
         values = values - pairs.sum(axis=1) / 2
         variance = variance + of_rows / 4
     k = len(base)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from servers.faulty import Faulty, Plan, text_truth, truth
 
-from blackbox_xai.adapters.http import CustomJson, HttpModel, HuggingFace, Limits
+from blackbox_xai.adapters.http import CustomJson, HttpModel, HuggingFace, Limits, OpenInference
 from blackbox_xai.errors import AnswerError, BudgetError, LoadError, PredictError
 
 X = np.random.default_rng(0).normal(size=(4096, 4))
@@ -225,6 +225,12 @@ def test_nobody_there():
         HttpModel("http://u:hunter22@127.0.0.1:9/v2/models/m?key=hunter22").predict(X[:2])
     assert time.monotonic() - began < 5
     assert "hunter22" not in str(caught.value)
+    patient = Limits(retries=100, patience=60)  # nobody is there, so nobody is waited for
+    model = HttpModel("http://127.0.0.1:9/m", protocol=OpenInference(), limits=patient)
+    with pytest.raises(LoadError, match="cannot connect"):
+        model.predict(X[:2])
+    assert model.spent["requests"] == 3
+    assert model.spent["rows"] == 0
 
 
 def test_waits_while_the_model_loads():

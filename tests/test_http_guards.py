@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import logging
@@ -27,6 +28,7 @@ import blackbox_xai as bx
 from blackbox_xai.adapters.http import Budget, CustomJson, HttpModel, Limits, OpenInference, Secret
 from blackbox_xai.errors import (
     AnswerError,
+    BlackboxError,
     BudgetError,
     InputError,
     Interrupted,
@@ -87,6 +89,44 @@ def test_secrets_are_found_nowhere(way, monkeypatch, caplog):
     assert CANARY not in "\n".join(said)
     assert CANARY not in caplog.text
     assert caplog.text  # urllib3 did speak
+
+
+def everything_in(error):
+    """An error and all behind it, with the local variables of every frame of the library."""
+    behind, seen = [error], []
+    while behind:
+        one = behind.pop()
+        if one is not None and one not in seen:
+            seen.append(one)
+            behind += [one.__cause__, one.__context__]
+            steps = traceback.TracebackException.from_exception(one, capture_locals=True)
+            yield "".join(steps.format())
+
+
+@pytest.mark.parametrize(
+    ("way", "fault"),
+    [
+        *((way, fault) for way in ("user", "query", "env") for fault in ("nobody", "reset")),
+        *(("header", fault) for fault in ("500", "reset", "302", "nan", "bomb", "gone", "nobody")),
+    ],
+)
+def test_secrets_are_in_no_frame_that_an_error_carries(way, fault, monkeypatch):
+    monkeypatch.setenv("MODEL_TOKEN", CANARY)
+    with Faulty() as server:
+        model = secretive(server, way)
+        if fault != "nobody":
+            model.predict(X[:3])
+        server.plan.faults = {fault: 1.0} if fault not in ("gone", "nobody") else {}
+        if fault not in ("gone", "nobody"):
+            with pytest.raises(BlackboxError) as caught:
+                model.predict(X[:1] + 9)
+    if fault in ("gone", "nobody"):
+        with pytest.raises(BlackboxError) as caught:
+            model.predict(X[:1] + 9)
+    said = "".join(everything_in(caught.value))
+    assert "adapters/http" in said
+    assert CANARY not in said
+    assert base64.b64encode(f"me:{CANARY}".encode()).decode() not in said
 
 
 def test_a_server_that_echoes_the_token_does_not_get_it_into_messages():

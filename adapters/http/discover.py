@@ -67,7 +67,9 @@ def discover(get: Get, path: str, protocol: str | Codec | None) -> Found:
             return Found(PROTOCOLS[name], path, facts={"protocol": name})
         return _DETAILS[name](get, path)
     except Fault as fault:
-        raise LoadError(f"{fault.reason.rstrip('.')}. Is the server running?") from None
+        reason = fault.reason.rstrip(".")
+    # Not inside: the fault's traceback, which holds headers, would hang on to the error.
+    raise LoadError(f"{reason}. Is the server running?")
 
 
 def _by_path(path: str) -> str | None:

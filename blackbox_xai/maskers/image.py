@@ -172,6 +172,13 @@ class MaskedImage(Bound):
         totals = np.bincount(self.labels.ravel(), weights=change.ravel(), minlength=d)
         return totals.astype(np.float64)
 
+    @cached_property
+    def _runs(self) -> tuple[IntArray, IntArray]:
+        """Segments and lengths of the runs of equal labels, row by row: far fewer than pixels."""
+        flat = self.labels.ravel()
+        starts = np.flatnonzero(np.diff(flat, prepend=-1))
+        return flat[starts], np.diff(starts, append=flat.size)
+
     @property
     def layout(self) -> ImageLayout:
         """The labels, and the image to show them on."""
@@ -204,10 +211,11 @@ class MaskedImage(Bound):
         self, batch: NDArray[Any], at: int, kept: BoolArray | FloatArray, fills: IntArray | None
     ) -> None:
         """Write masked images into ``batch`` from row ``at`` on; fractions of ``kept`` blend."""
-        flat = self.labels.ravel()
-        pixels = np.empty(flat.size, kept.dtype)
+        labels, lengths = self._runs
+        whole = len(labels) < self.labels.size
         for coalition, rows, chosen in self._schedule(at, kept, fills):
-            np.take(coalition, flat, out=pixels, mode="clip")
+            pixels = coalition.take(labels, mode="clip")
+            pixels = np.repeat(pixels, lengths) if whole else pixels
             self._paint(batch, rows, pixels.reshape(self.labels.shape), chosen)
 
     def blend(

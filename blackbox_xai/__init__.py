@@ -54,11 +54,11 @@ if TYPE_CHECKING:
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
     from blackbox_xai.explainers.planning import Plan as Plan
     from blackbox_xai.explainers.rise import Rise as Rise
-    from blackbox_xai.explainers.shapley.classic import ExactShapley as ExactShapley
     from blackbox_xai.explainers.shapley.classic import KernelShap as KernelShap
     from blackbox_xai.explainers.shapley.classic import LeverageShapley as LeverageShapley
     from blackbox_xai.explainers.shapley.classic import PermutationShapley as PermutationShapley
     from blackbox_xai.explainers.shapley.engine import Shapley as Shapley
+    from blackbox_xai.explainers.shapley.exact import ExactShapley as ExactShapley
     from blackbox_xai.explainers.shapley.interactions import Interactions as Interactions
     from blackbox_xai.explainers.shapley.interactions import (
         ShapleyInteractions as ShapleyInteractions,
@@ -126,7 +126,7 @@ _HOME = {
     "DrawnFill": "blackbox_xai.maskers.fills",
     "EnsembleDetector": "blackbox_xai.ood.ensemble",
     "ErrorRisk": "blackbox_xai.calibration.risk",
-    "ExactShapley": "blackbox_xai.explainers.shapley.classic",
+    "ExactShapley": "blackbox_xai.explainers.shapley.exact",
     "explain": "blackbox_xai.explainers.short",
     "Explanation": "blackbox_xai.results",
     "explanation_points": "blackbox_xai.projection",

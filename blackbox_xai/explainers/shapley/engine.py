@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,32 +11,19 @@ from blackbox_xai._checks import check_choice, check_int, check_positive
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.base import LocalExplainer
 from blackbox_xai.explainers.shapley.grid import grid_round
+from blackbox_xai.explainers.shapley.links import any_link
+from blackbox_xai.explainers.shapley.merging import mean_round, merged
 from blackbox_xai.explainers.shapley.plan import Plan, default_rows, describe_plan, make_plan
 from blackbox_xai.explainers.shapley.rounds import Round, run_round
 from blackbox_xai.protocols import FloatArray, Masker
 from blackbox_xai.results import Attribution, Explanation
 from blackbox_xai.values import Link, Query, Steps, ValueFunction
 
-__all__ = ["Shapley", "any_link"]
+__all__ = ["Shapley"]
 
-_LOGIT_EDGE = 1e-7
 _LARGE_ROW = 1 << 16  # bytes; a model takes longer to read such a row than a fit takes for it
 _STORED = 2000  # numbers of hidden scores that go into the diagnostics
 _SHARES = (0.1, 0.1, 0.2, 0.6)  # of the budget, for rounds that may stop early
-
-
-def logit(scores: FloatArray) -> FloatArray:
-    """Log-odds of probabilities, those nearer than 1e-7 to 0 or 1 taken for that."""
-    p = np.clip(scores, _LOGIT_EDGE, 1 - _LOGIT_EDGE)
-    return np.log(p) - np.log1p(-p)
-
-
-def any_link(link: Any) -> Link | None:
-    """Return the function that a setting names, or None for the identity."""
-    if callable(link):
-        function: Link = link  # pyright: ignore[reportAssignmentType]  # its answer is checked
-        return function
-    return logit if link == "logit" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +189,7 @@ class Shapley(LocalExplainer):
     def _settled(self, found: list[tuple[int, Round]]) -> bool:
         if self.tol is None:
             return True
-        worst = np.sqrt(_mean(found).variance.max(initial=0.0))
+        worst = np.sqrt(mean_round(found).variance.max(initial=0.0))
         return bool(worst <= self.tol)
 
 
@@ -217,43 +204,10 @@ class _Resumed(Shapley):
         return known if known.shape == (r, k) else super()._known(r, k)
 
 
-def _mean(found: list[tuple[int, Round]]) -> Round:
-    """Return the mean of rounds, weighted by their rows."""
-    rows = np.array([n for n, _ in found], dtype=np.float64)
-    part = rows / rows.sum()
-    rounds = [done for _, done in found]
-    if (exact := [done for done in rounds if not done.variance.any()]) and len(rounds) > 1:
-        return exact[-1]
-    return Round(
-        sum((w * done.values for w, done in zip(part, rounds, strict=True)), np.zeros(())),
-        sum((w**2 * done.variance for w, done in zip(part, rounds, strict=True)), np.zeros(())),
-        sum((w * done.base for w, done in zip(part, rounds, strict=True)), np.zeros(())),
-    )
-
-
-def merged(first: Explanation, second: Explanation) -> Explanation:
-    """Return two explanations of one input as one, weighted by their rows."""
-    rows = np.array([first.cost.rows, second.cost.rows], dtype=np.float64)
-    a, b = rows / rows.sum()
-    note = dict(second.diagnostics)
-    note["rounds"] = int(first.diagnostics["rounds"]) + int(note["rounds"])
-    std_err = None
-    if first.std_err is not None and second.std_err is not None:
-        std_err = np.hypot(a * first.std_err, b * second.std_err)
-    return replace(
-        first,
-        values=a * first.values + b * second.values,
-        std_err=std_err,
-        base=a * first.base + b * second.base,
-        cost=first.cost + second.cost,
-        diagnostics=note,
-    )
-
-
 def _attribution(
     found: list[tuple[int, Round]], plan: Plan, hidden: FloatArray, v: ValueFunction
 ) -> Attribution:
-    mean = _mean(found)
+    mean = mean_round(found)
     note = describe_plan(plan, np.asarray(v.masked.varies))
     note["rounds"] = len(found)
     note["kernel"] = found[-1][1].kernel

@@ -12,7 +12,7 @@ from blackbox_xai._checks import check_choice, check_int
 from blackbox_xai.coalitions.shapley import all_subsets, n_all_pairs
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.explainers.shapley.engine import any_link
+from blackbox_xai.explainers.shapley.links import any_link
 from blackbox_xai.explainers.shapley.maps import shared_map, solve_pairs
 from blackbox_xai.plotting.interactions import interaction_heatmap
 from blackbox_xai.protocols import FloatArray, IntArray

@@ -11,7 +11,7 @@ import numpy as np
 from blackbox_xai._checks import check_choice, check_int, shown
 from blackbox_xai.errors import InputError
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.explainers.shapley.engine import any_link
+from blackbox_xai.explainers.shapley.links import any_link
 from blackbox_xai.explainers.shapley.plan import chain_plan, default_rows, describe_plan
 from blackbox_xai.explainers.shapley.rounds import run_round
 from blackbox_xai.protocols import BoolArray, IntArray

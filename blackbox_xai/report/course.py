@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from blackbox_xai._checks import shown
@@ -20,9 +21,10 @@ from blackbox_xai.report.trust import agreement, gates, trust
 from blackbox_xai.report.verdict import verdict
 from blackbox_xai.report.wholes import data_map, surrogate, unusual
 
-__all__ = ["FORMAT", "SECTIONS", "Course", "bars"]
+__all__ = ["FORMAT", "SECTIONS", "Course", "bars", "condensed"]
 
 FORMAT = "blackbox_xai.audit/1"
+_NUMBER = re.compile(r"\d[\d.,]*")
 Stage = Callable[[Case, Findings], tuple[dict[str, Any] | None, Ledger]]
 _STAGES: dict[str, Stage] = {
     "answers": answers,
@@ -76,6 +78,23 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
     """Show nothing."""
 
 
+def condensed(sentences: Sequence[str]) -> list[str]:
+    """Return sentences that differ in more than their numbers, each with how often it came.
+
+    Examples
+    --------
+    >>> condensed(["9 % is little.", "Rows are few.", "12.5 % is little."])
+    ['9 % is little. (1 more like this)', 'Rows are few.']
+    """
+    alike: dict[str, list[str]] = {}
+    for sentence in sentences:
+        alike.setdefault(_NUMBER.sub("#", sentence), []).append(sentence)
+    return [
+        first if not more else f"{first} ({len(more)} more like this)"
+        for first, *more in alike.values()
+    ]
+
+
 class Course:
     """Runs stages one after another and keeps what each has found."""
 
@@ -119,7 +138,7 @@ class Course:
             with warnings.catch_warnings(record=True) as heard:
                 warnings.simplefilter("always")
                 self.sections[name], spent = _STAGES[name](self.case, self.found)
-            self.found.warnings += [str(warning.message) for warning in heard]
+            self.found.warnings += condensed([str(warning.message) for warning in heard])
         except Halted as halted:
             self.sections[name] = halted.section
             raise halted.cause from None

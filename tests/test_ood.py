@@ -519,3 +519,38 @@ def test_the_gate_tells_marginal_fills_from_rows() -> None:
     assert real.std_err == pytest.approx(np.sqrt(real.share * (1 - real.share) / 200))
     with pytest.raises(InputError, match="at least one row"):
         bx.share_unlike(detector, X[:0])
+
+
+def test_an_ensemble_pays_for_nothing_when_rows_cannot_be_used() -> None:
+    spy = Spy(lambda X: X[:, 0])
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X[4, 1] = np.nan
+    with pytest.raises(InputError, match="missing value in column 'x1', row 4"):
+        bx.EnsembleDetector().fit(spy, X)
+    assert spy.rows == 0
+
+
+def test_no_member_is_far_ahead_of_their_combination() -> None:
+    rng = np.random.default_rng(0)
+
+    def ring(n: int) -> np.ndarray:
+        turn = rng.uniform(0, 2 * np.pi, n)
+        return np.stack([np.cos(turn), np.sin(turn)], 1) + 0.05 * rng.normal(size=(n, 2))
+
+    def line(n: int) -> np.ndarray:
+        return rng.normal(size=(n, 1)) @ np.ones((1, 6)) + 0.1 * rng.normal(size=(n, 6))
+
+    cases = {
+        "inside a ring": (ring(300), ring(200), 0.3 * rng.normal(size=(200, 2))),
+        "off a line": (line(60), line(200), line(200) + 0.4 * rng.normal(size=(200, 6))),
+        "beyond": (line(60), line(200), 3.5 * line(200)),
+    }
+    for name, (a, b, o) in cases.items():
+
+        def auroc(*members: str, a=a, b=b, o=o) -> float:
+            settings = {"members": members} if members else {}
+            detector = bx.OODDetector(**settings).fit(a)
+            return bx.ood_metrics(detector.score_samples(b), detector.score_samples(o)).auroc
+
+        best = max(auroc(member) for member in ("conditional", "nearest", "range"))
+        assert auroc() > best - 0.1, name

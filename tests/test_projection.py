@@ -365,3 +365,26 @@ def test_classical_scaling_places_new_rows_where_they_are(seed: int, q: int) -> 
         mds.transform(distances[12:, :5])
     with pytest.raises(InputError, match="finite and not negative"):
         mds.transform(-1 - distances[12:, :12])
+
+
+def test_wide_rows_find_their_place_along_the_main_axes_where_these_keep_enough() -> None:
+    rng = np.random.default_rng(0)
+    groups = 4 * rng.normal(size=(3, 120))
+    label = np.arange(240) % 3
+    X = groups[label] + 0.3 * rng.normal(size=(240, 3)) @ rng.normal(size=(3, 120))
+    tsne = bx.TSNEProjection(standardize=False, n_iter=60).fit(X[:180])
+    assert tsne._narrow.shape == (180, 50)
+    places = tsne.transform(X[180:])
+    near = KNeighborsClassifier(5).fit(tsne.embedding_, label[:180])
+    assert near.score(places, label[180:]) == 1.0
+    np.testing.assert_array_equal(places[:3], tsne.transform(X[180:183]))
+    noise = bx.TSNEProjection(n_iter=5).fit(rng.normal(size=(300, 300)))
+    assert noise._narrow is noise.points_
+
+
+def test_tables_without_rows_are_refused() -> None:
+    X, y = np.zeros((6, 2)), np.arange(6) % 2
+    with pytest.raises(InputError, match=r"X must have rows and columns, got shape \(0, 2\)"):
+        bx.knn_shapley(X[:0], y[:0], X, y)
+    with pytest.raises(InputError, match=r"X must have rows and columns, got shape \(0, 2\)"):
+        bx.PCAProjection().fit(X + np.arange(6)[:, None]).transform(X[:0])

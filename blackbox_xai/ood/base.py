@@ -57,11 +57,11 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         """Return how much each member counts when they are combined."""
         return np.ones(len(self._member_names()))
 
-    def _learn(self, X: Any, targets: FloatArray | None = None, *, with_hog: bool = False) -> None:
+    def _learn(self, X: Any, *, with_hog: bool = False) -> None:
         """Fit and calibrate on reference rows."""
         self._check_shared()
         reader, features = learn_reader(X, self.features, self.categorical, with_hog=with_hog)
-        self._calibrate(reader, features, targets)
+        self._calibrate(reader, features)
 
     def _check_shared(self) -> None:
         check_choice("calibration", self.calibration, ("split", "cross"))

@@ -15,6 +15,7 @@ from blackbox_xai._parallel import child_rng, pmap
 from blackbox_xai._rowwise import by_blocks
 from blackbox_xai.adapters import as_model
 from blackbox_xai.ood.base import Detector
+from blackbox_xai.ood.features import learn_reader
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["EnsembleDetector"]
@@ -94,9 +95,12 @@ class EnsembleDetector(Detector):
         check_int("n_students", self.n_students, minimum=2)
         check_int("width", self.width, minimum=1)
         check_int("max_iter", self.max_iter, minimum=1)
+        self._check_shared()
+        reader, features = learn_reader(X, self.features, self.categorical)
         scores, self.cost_ = as_model(model).predict_counted(X)
         spread = scores.std(axis=0)
-        self._learn(X, targets=(scores - scores.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+        targets = (scores - scores.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        self._calibrate(reader, features, targets)
         return self
 
     def _member_names(self) -> tuple[str, ...]:

@@ -134,6 +134,8 @@ def _columns(X: Any) -> dict[str, Any]:
             f"X must be a table, a stack of images, or explanations, got {shown(X)}. "
             "Pass features=, a function that turns the inputs into rows of numbers."
         )
+    if not table.size:
+        raise InputError(f"X must have rows and columns, got shape {table.shape}.")
     table = table.reshape(len(table), -1)
     return {f"x{j}": table[:, j] for j in range(table.shape[1])}
 
@@ -147,6 +149,20 @@ def _categories(column: Any) -> tuple[Any, ...] | None:
 
 def _coded(columns: dict[str, Any], categories: tuple[tuple[Any, ...] | None, ...]) -> FloatArray:
     parts = []
+    for column, known in zip(columns.values(), categories, strict=True):
+        if known is None:
+            parts.append(np.asarray(column)[:, None])
+        else:
+            texts = np.array([str(value) for value in column.tolist()], dtype=object)
+            parts.append(texts[:, None] == np.array(known, dtype=object))
+    coded = np.concatenate(parts, axis=1).astype(np.float64, copy=False)
+    if not np.isfinite(coded).all():
+        _refuse_gaps(columns, categories)
+    return coded
+
+
+def _refuse_gaps(columns: dict[str, Any], categories: tuple[tuple[Any, ...] | None, ...]) -> None:
+    """Name the first column with a value that is missing or not finite."""
     for (name, column), known in zip(columns.items(), categories, strict=True):
         if known is None:
             numbers = np.asarray(column, dtype=np.float64)
@@ -156,8 +172,3 @@ def _coded(columns: dict[str, Any], categories: tuple[tuple[Any, ...] | None, ..
                     f"X has {numbers[bad[0]]} in column {shown(name)}, row {bad[0]}; a map needs "
                     "finite numbers. Fill or drop missing values first."
                 )
-            parts.append(numbers[:, None])
-        else:
-            texts = np.array([str(value) for value in column.tolist()], dtype=object)
-            parts.append((texts[:, None] == np.array(known, dtype=object)).astype(float))
-    return np.concatenate(parts, axis=1)

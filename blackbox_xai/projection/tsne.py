@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.decomposition import PCA
 
 from blackbox_xai._checks import check_int, check_positive
 from blackbox_xai._parallel import Progress, progress_hook
+from blackbox_xai._rowwise import by_blocks
 from blackbox_xai.points.neighbours import blocks, nearest
 from blackbox_xai.projection.affinity import affinities, perplexity_weights
 from blackbox_xai.projection.base import Projection
@@ -22,6 +24,7 @@ __all__ = ["TSNEProjection"]
 _MANY = 5000
 _EARLY, _EARLY_EXAGGERATION = 100, 12.0
 _NEW_NEIGHBOURS, _NEW_PERPLEXITY, _NEW_STEPS = 15, 5.0, 30
+_WIDE, _MAIN, _MAIN_SHARE = 100, 50, 0.75
 _NEW_EXAGGERATION, _NEW_MOMENTUM, _NEW_MAX_STEP = 1.5, 0.5, 0.5
 
 
@@ -51,6 +54,9 @@ class TSNEProjection(Projection):
     Notes
     -----
     Distances between groups, and the sizes of groups, are not meaningful on such a map.
+
+    Neighbours of new rows with more than 100 columns are looked for along the 50 main axes of the
+    fitted rows, where these keep three quarters of the variance.
 
     References
     ----------
@@ -109,7 +115,14 @@ class TSNEProjection(Projection):
         finally:
             close()
         self._field, _ = repulsion(places, margin=0.15)
+        self._axes = _main_axes(points, int(rng.integers(2**31)))
+        self._narrow = self._narrowed(points)
         return places
+
+    def _narrowed(self, points: FloatArray) -> FloatArray:
+        """Return the coordinates in which the neighbours of new rows are looked for."""
+        axes = self._axes
+        return points if axes is None else by_blocks(lambda block: block @ axes, points)
 
     def _reporter(self, total: int) -> tuple[Callable[[], None], Callable[[], None]]:
         show, close = progress_hook(self.progress, "t-SNE")
@@ -125,7 +138,7 @@ class TSNEProjection(Projection):
     def _place_new(self, points: FloatArray) -> FloatArray:
         """Let each new row find its place among the fixed ones."""
         k = min(_NEW_NEIGHBOURS, len(self.points_))
-        indices, distances = nearest(points, self.points_, k)
+        indices, distances = nearest(self._narrowed(points), self._narrow, k)
         weights = perplexity_weights(distances, min(_NEW_PERPLEXITY, 0.9 * k))
         places = np.empty((len(points), 2))
         for block in blocks(len(points), 4 * k):
@@ -153,6 +166,15 @@ def _add_up(parts: FloatArray) -> FloatArray:
     for part in parts[1:]:
         total += part
     return total
+
+
+def _main_axes(points: FloatArray, seed: int) -> FloatArray | None:
+    """Return the main axes ``(dims, 50)`` of wide points, or None where they keep too little."""
+    if points.shape[1] <= _WIDE or len(points) <= _WIDE:
+        return None
+    pca = PCA(n_components=_MAIN, random_state=seed).fit(points)
+    kept = float(pca.explained_variance_ratio_.sum())
+    return np.asarray(pca.components_.T) if kept >= _MAIN_SHARE else None
 
 
 def _start(points: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -7,10 +7,7 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from blackbox_xai._checks import check_int
-from blackbox_xai._inputs import n_rows
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.adapters.http.canary import Canary
 from blackbox_xai.adapters.http.client import Client
@@ -30,7 +27,7 @@ from blackbox_xai.adapters.http.rows import Rows, as_rows
 from blackbox_xai.adapters.http.run import Run
 from blackbox_xai.adapters.http.secrets import Auth, Secret, authorise
 from blackbox_xai.adapters.http.validate import Checker
-from blackbox_xai.errors import BlackboxError, Interrupted, PredictError
+from blackbox_xai.errors import PredictError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, Scale
 
@@ -150,8 +147,8 @@ class HttpModel(Adapter):
         """Requests, rows, money and rows perhaps paid twice, over the life of this object."""
         return self._meter.to_dict()
 
-    def predict_counted(self, inputs: Any) -> tuple[FloatArray, Ledger]:
-        """Return scores ``(n, k)`` and what they cost; batches are sent side by side.
+    def stream(self, inputs: Any) -> Generator[tuple[int, FloatArray], None, Ledger]:
+        """Yield ``(first row, scores)`` batch by batch as they are answered; return the cost.
 
         Raises
         ------
@@ -160,39 +157,9 @@ class HttpModel(Adapter):
         BudgetError
             When the inputs would exceed the budget, or the server's quota is used up.
         ModelError
-            When rows cannot be scored. What was scored is in the error's ``partial``, row by row.
+            When rows cannot be scored, after everything that was answered.
         Interrupted
             On Ctrl-C, likewise.
-        """
-        n = n_rows(inputs)
-        if n == 0:
-            return self._no_rows(), Ledger()
-        found: list[tuple[int, FloatArray]] = []
-        steps = self.stream(inputs)
-        try:
-            while True:
-                found.append(next(steps))
-        except StopIteration as stop:
-            ledger: Ledger = stop.value
-        except (BlackboxError, Interrupted) as error:
-            error.partial = _by_row(n, found)
-            raise
-        except KeyboardInterrupt:
-            interrupted = Interrupted()
-            interrupted.partial = _by_row(n, found)
-            raise interrupted from None
-        scores = np.empty((n, found[0][1].shape[1]))
-        for start, part in found:
-            scores[start : start + len(part)] = part
-        return scores, ledger
-
-    def stream(self, inputs: Any) -> Generator[tuple[int, FloatArray], None, Ledger]:
-        """Yield ``(first row, scores)`` batch by batch as they are answered; return the cost.
-
-        Raises
-        ------
-        BlackboxError
-            As ``predict_counted``, after everything that was answered.
         """
         rows = as_rows(inputs, allow_missing=self._allow_missing)
         client = self._connected()
@@ -283,11 +250,3 @@ class HttpModel(Adapter):
 
     def __repr__(self) -> str:
         return f"HttpModel({self._door.endpoint.shown!r})"
-
-
-def _by_row(n: int, found: Sequence[tuple[int, FloatArray]]) -> list[FloatArray | None]:
-    """Return the scores of each row, None where there are none."""
-    rows: list[FloatArray | None] = [None] * n
-    for start, part in found:
-        rows[start : start + len(part)] = list(part)
-    return rows

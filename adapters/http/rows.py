@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from blackbox_xai._checks import shown
 from blackbox_xai._inputs import is_frame, is_pandas, n_rows
+from blackbox_xai.adapters.http.columns import NUMERIC, column_of, plain, texts_of
 from blackbox_xai.errors import InputError
 
 __all__ = ["Rows", "as_rows"]
-
-_NUMERIC = "fiub"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +77,12 @@ class Rows:
     def to_lists(self) -> list[Any]:
         """Return the rows as JSON values; missing values become None."""
         if self.columns is None:
-            return list(_plain(self.array))
-        return [list(row) for row in zip(*(_plain(c) for c in self.columns), strict=True)]
+            return list(plain(self.array))
+        return [list(row) for row in zip(*(plain(c) for c in self.columns), strict=True)]
 
     def to_columns(self) -> dict[str, list[Any]]:
         """Return the columns by name as JSON values."""
-        return {name: list(_plain(self.column(j))) for j, name in enumerate(self.named())}
+        return {name: list(plain(self.column(j))) for j, name in enumerate(self.named())}
 
     def named(self) -> tuple[str, ...]:
         """Return the column names.
@@ -175,22 +174,22 @@ def _from_frame(frame: Any) -> Rows:
     if twice:
         raise InputError(f"inputs have columns of the same name: {shown(twice)}. Rename them.")
     if is_pandas(frame):
-        columns = [_column(frame.iloc[:, j].to_numpy(), names[j]) for j in range(len(names))]
+        columns = [column_of(frame.iloc[:, j].to_numpy(), names[j]) for j in range(len(names))]
     else:
-        columns = [_column(frame[:, j].to_numpy(), names[j]) for j in range(len(names))]
+        columns = [column_of(frame[:, j].to_numpy(), names[j]) for j in range(len(names))]
     return _table(columns, names)
 
 
 def _from_array(array: NDArray[Any]) -> Rows:
-    if array.dtype.kind in _NUMERIC:
+    if array.dtype.kind in NUMERIC:
         data = array.astype(np.float32) if array.dtype == np.float16 else array
         return Rows(data=data)
     if array.dtype != object:
         raise InputError(f"inputs must be numbers or texts, got an array of {array.dtype}.")
     if array.ndim == 1:
-        return Rows(data=_texts(array))
+        return Rows(data=texts_of(array))
     if array.ndim == 2:
-        return _table([_column(array[:, j], str(j)) for j in range(array.shape[1])], None)
+        return _table([column_of(array[:, j], str(j)) for j in range(array.shape[1])], None)
     raise InputError(f"inputs of type object must have 2 dimensions, got {array.ndim}.")
 
 
@@ -202,63 +201,6 @@ def _table(columns: list[NDArray[Any]], names: tuple[str, ...] | None) -> Rows:
     if len(types) == 1 and columns[0].dtype != object:
         return Rows(data=np.column_stack(columns), names=names)
     return Rows(columns=tuple(columns), names=names)
-
-
-def _texts(array: NDArray[Any]) -> NDArray[Any]:
-    for i, text in enumerate(array):
-        if not isinstance(text, str):
-            raise InputError(f"inputs must be texts, got {shown(text)} in row {i}.")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InputError(f"inputs row {i} holds a lone surrogate: {shown(text)}.") from None
-    return array
-
-
-def _column(column: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return a column as numbers, or as texts with None where missing."""
-    if column.dtype.kind in _NUMERIC:
-        return column.astype(np.float32) if column.dtype == np.float16 else column
-    if column.dtype.kind not in "OUT":
-        raise InputError(
-            f"inputs column {name!r} holds {column.dtype}; send numbers or texts instead."
-        )
-    values = [None if _is_missing(value) else value for value in column.tolist()]
-    present = [value for value in values if value is not None]
-    if all(isinstance(value, bool | int | float | np.number) for value in present):
-        return _numbers(values, name)
-    for i, value in enumerate(values):
-        if value is not None and not isinstance(value, str):
-            raise InputError(
-                f"inputs row {i}, column {name!r} is {shown(value)}; a column holds either "
-                "numbers or texts."
-            )
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out
-
-
-def _numbers(values: list[Any], name: str) -> NDArray[Any]:
-    try:
-        return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
-    except OverflowError:
-        big = next(i for i, v in enumerate(values) if v is not None and abs(v) > 1e308)
-        raise InputError(
-            f"inputs row {big}, column {name!r} is {shown(values[big])}: too large for float64."
-        ) from None
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
-
-
-def _plain(array: NDArray[Any]) -> list[Any]:
-    """Return an array as nested lists; NaN becomes None."""
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        values = array.astype(object)
-        values[np.isnan(array)] = None
-        return list(values.tolist())
-    return list(array.tolist())
 
 
 def _check_values(rows: Rows, allow_missing: bool) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
+from blackbox_xai.adapters.http.connections import Plain, Tls, current
 from blackbox_xai.adapters.http.endpoint import Endpoint
 from blackbox_xai.adapters.http.faults import Fault, Reply, Verdict
 from blackbox_xai.adapters.http.secrets import redact
@@ -26,63 +25,6 @@ _CONNECT_SECONDS = 4.0
 _PIECE = 1 << 16
 _ONCE = urllib3.Retry(total=False, redirect=0)  # repeats are decided elsewhere
 _IDLE_SECONDS = 0.5  # a server may close a connection that was idle for longer
-
-
-class _Exchange(threading.local):
-    """The exchange that this thread is in."""
-
-    watchdog: Watchdog | None = None
-    deadline: float = 0.0
-    ticket: int | None = None
-    connection: Any = None
-    idle: float = 0.0
-
-    def begin(self, watchdog: Watchdog, deadline: float) -> None:
-        """Have the connection that is used next watched."""
-        self.watchdog, self.deadline, self.ticket = watchdog, deadline, None
-        self.connection, self.idle = None, 0.0
-
-    def end(self) -> None:
-        """End the watch."""
-        if self.watchdog is not None and self.ticket is not None:
-            self.watchdog.forget(self.ticket)
-        self.watchdog = None
-
-    def note_use(self) -> None:
-        """Note on the connection that it has just been used."""
-        if self.connection is not None:
-            self.connection.used_at = time.monotonic()
-
-
-_exchange = _Exchange()
-
-
-class _Watched:
-    """Mixin: tells the watchdog of the socket before anything is sent on it."""
-
-    open_socket: Any = None
-    used_at: float | None = None
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        sock = getattr(self, "sock", None)
-        if sock is None:
-            self.connect()  # type: ignore[attr-defined]  # from the connection class
-            sock = self.sock  # type: ignore[attr-defined]  # from the connection class
-            self.used_at = None
-        self.open_socket = sock
-        _exchange.connection = self
-        _exchange.idle = 0.0 if self.used_at is None else time.monotonic() - self.used_at
-        if _exchange.watchdog is not None:
-            _exchange.ticket = _exchange.watchdog.watch(self, _exchange.deadline)
-        super().request(*args, **kwargs)  # type: ignore[misc]  # from the connection class
-
-
-class _Plain(_Watched, HTTPConnection):
-    pass
-
-
-class _Tls(_Watched, HTTPSConnection):
-    pass
 
 
 class _HideQuery(logging.Filter):
@@ -134,7 +76,7 @@ class Transport:
             else urllib3.ProxyManager(proxy, **settings)
         )
         pool = manager.connection_from_url(endpoint.origin)
-        pool.ConnectionCls = _Tls if endpoint.scheme == "https" else _Plain
+        pool.ConnectionCls = Tls if endpoint.scheme == "https" else Plain
         self._absolute = proxy is not None and endpoint.scheme == "http"
         self._pool = pool
         logger = logging.getLogger("urllib3.connectionpool")
@@ -188,7 +130,7 @@ class Transport:
         cap: int,
     ) -> Reply:
         left = max(deadline - time.monotonic(), 0.001)
-        _exchange.begin(self.watchdog, deadline)
+        current.begin(self.watchdog, deadline)
         response = None
         whole = False
         try:
@@ -207,10 +149,10 @@ class Transport:
             if time.monotonic() >= deadline:
                 raise TimeoutError  # shut down by the watchdog, which looks like an end
             whole = True
-            _exchange.note_use()
+            current.note_use()
             return Reply(response.status, response.headers, data)
         finally:
-            _exchange.end()
+            current.end()
             if response is not None and not whole:
                 response.close()
 
@@ -228,7 +170,7 @@ class Transport:
             reason = f"cannot connect to {where} ({_short(error)})"
             return Fault(Verdict.AGAIN, reason, error=LoadError)
         reason = f"the connection to {where} broke ({_short(error)})"
-        stale = _exchange.idle > _IDLE_SECONDS and isinstance(error, _DROPPED)
+        stale = current.idle > _IDLE_SECONDS and isinstance(error, _DROPPED)
         return Fault(Verdict.AGAIN, reason, sent=True, once=stale)
 
 

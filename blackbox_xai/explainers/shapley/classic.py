@@ -11,7 +11,6 @@ import numpy as np
 
 from blackbox_xai._checks import check_int
 from blackbox_xai.coalitions.shapley import (
-    PairDesign,
     antithetic_chains,
     n_all_pairs,
     paired_coalitions,
@@ -51,15 +50,15 @@ class _GridShapley(LocalExplainer):
     def _max_rows(self) -> int | None:
         return self.budget
 
-    def _n_pairs(self, n: int, r: int, *, needed: int) -> int:
-        """Return the pairs of coalitions that the budget pays for.
+    def _n_pairs(self, n: int, r: int) -> int:
+        """Return the pairs of coalitions that the budget pays for, at least one a feature.
 
         The full coalition costs 1 row, the empty one ``r``, and a pair ``2 r``.
         """
         everything = n_all_pairs(n)
         if self.budget is None:
             return min(everything, n + _DEFAULT_PAIRS)
-        needed = min(needed, everything)
+        needed = min(n, everything)
         n_pairs = min((self.budget - 1 - r) // (2 * r), everything)
         if n_pairs < needed:
             raise BudgetError(
@@ -103,6 +102,9 @@ class _GridShapley(LocalExplainer):
 class _PairedShapley(_GridShapley):
     """Solves for pairs of complements; a subclass says which."""
 
+    by_leverage: ClassVar[bool] = True
+    """Whether coalitions are drawn by leverage scores; by the Shapley kernel otherwise."""
+
     def _solve(
         self,
         n: int,
@@ -112,16 +114,13 @@ class _PairedShapley(_GridShapley):
         rng: np.random.Generator,
     ) -> Steps[tuple[FloatArray, FloatArray | None, int]]:
         """Return values, standard errors of the varying features, and pairs scored."""
-        design = self._design(n, v.n_fills, rng)
+        n_pairs = self._n_pairs(n, v.n_fills)
+        design = paired_coalitions(n, n_pairs, rng, leverage=self.by_leverage)
         odd = yield from _odd_parts(design.half, v.n_features, active)
         values, std_err = paired_values(design, odd, total)
         p = len(design.half)
         reliable = p > n or p == n_all_pairs(n)
         return values, std_err if reliable else None, p
-
-    @abstractmethod
-    def _design(self, n: int, r: int, rng: np.random.Generator) -> PairDesign:
-        """Return ``n`` pairs at most, for ``r`` fills."""
 
 
 class KernelShap(_PairedShapley):
@@ -154,8 +153,7 @@ class KernelShap(_PairedShapley):
     array([3., 3., 1.])
     """
 
-    def _design(self, n: int, r: int, rng: np.random.Generator) -> PairDesign:
-        return paired_coalitions(n, self._n_pairs(n, r, needed=n), rng, leverage=False)
+    by_leverage: ClassVar[bool] = False
 
 
 class LeverageShapley(_PairedShapley):
@@ -184,9 +182,6 @@ class LeverageShapley(_PairedShapley):
     >>> why.values[:, 0].round(6)
     array([3., 3., 1.])
     """
-
-    def _design(self, n: int, r: int, rng: np.random.Generator) -> PairDesign:
-        return paired_coalitions(n, self._n_pairs(n, r, needed=n), rng)
 
 
 class PermutationShapley(_GridShapley):

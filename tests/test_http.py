@@ -15,12 +15,14 @@ from servers.faulty import Faulty, Plan, Refused, split_body, truth
 
 import blackbox_xai as bx
 import blackbox_xai.adapters.http.gate as gate_module
+import blackbox_xai.adapters.http.sizes as sizes_module
 from blackbox_xai.adapters.http import CustomJson, HttpModel, Limits, OpenInference, probe
 from blackbox_xai.adapters.http.codecs.tensors import Tensor
 from blackbox_xai.adapters.http.faults import Reply
-from blackbox_xai.adapters.http.gate import BatchSize, Gate
+from blackbox_xai.adapters.http.gate import Gate
 from blackbox_xai.adapters.http.retry import RetryBudget, retry_after
 from blackbox_xai.adapters.http.rows import as_rows
+from blackbox_xai.adapters.http.sizes import BatchSize
 from blackbox_xai.errors import InputError, PredictError
 
 X = np.random.default_rng(0).normal(size=(200, 4))
@@ -279,10 +281,11 @@ def test_batch_sizes_close_in_on_the_limit(limit):
     assert len(refused) <= 7 + 200 / 16 + 2
 
 
-def test_few_batches_go_beside_a_trial_and_none_waits_long_for_it(monkeypatch):
+@pytest.mark.parametrize(("max_parallel", "most"), [(1, 16), (8, 16), (64, 64)])
+def test_few_batches_go_beside_a_trial_and_none_waits_long_for_it(max_parallel, most, monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(gate_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    size = BatchSize(64)
+    monkeypatch.setattr(sizes_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    size = BatchSize(64, max_parallel)
     while size.refused is None or size.refused - size.proven > 1:
         rows, trial = size.next("me")
         (size.good if rows <= 5 else size.too_large)(rows, trial)
@@ -296,7 +299,7 @@ def test_few_batches_go_beside_a_trial_and_none_waits_long_for_it(monkeypatch):
     while not size.waits:
         assert size.next("me") == (5, False)
         beside += 1
-    assert beside <= 16
+    assert max_parallel <= beside <= most
     clock[0] += 2.0
     assert not size.waits
     size.good(10, trial=True)  # the server has recovered

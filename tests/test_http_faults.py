@@ -261,7 +261,7 @@ def test_deadlines_are_kept_by_the_clock(fault):
             with pytest.raises(PredictError, match=r"within 0\.4 s"):
                 model.predict(X[:16])
             seconds = time.monotonic() - began
-            assert seconds >= 0.4 * 0.9
+            assert 0.4 * 0.9 <= seconds <= 5.0
             fastest = min(fastest, seconds)
             if fastest <= 0.4 * 1.1:
                 break

@@ -450,6 +450,19 @@ def test_a_stream_left_early_leaves_the_model_usable():
         np.testing.assert_array_equal(model.predict(X[:64]), truth(X[:64]))
 
 
+def test_a_stream_that_nobody_reads_holds_up_no_other_call():
+    with Faulty() as server:
+        model = connect(server)
+        stream = model.stream(X)
+        next(stream)
+        np.testing.assert_array_equal(model.predict(X[:512]), truth(X[:512]))
+        waiting = server.rows
+        time.sleep(0.1)
+        assert server.rows == waiting <= 512 + 16 * (1 + 8)  # what is not read is not sent for
+        parts = dict(stream)
+    np.testing.assert_array_equal(np.concatenate([parts[i] for i in sorted(parts)]), truth(X[16:]))
+
+
 # ---- settings
 
 

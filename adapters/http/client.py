@@ -9,10 +9,11 @@ import time
 from blackbox_xai.adapters.http.asker import Asker
 from blackbox_xai.adapters.http.codecs.base import Codec
 from blackbox_xai.adapters.http.faults import Answer, Fault, Reply, Verdict
-from blackbox_xai.adapters.http.gate import BatchSize, Gate
+from blackbox_xai.adapters.http.gate import Gate
 from blackbox_xai.adapters.http.limits import Limits, Meter
 from blackbox_xai.adapters.http.retry import RetryBudget, classify
 from blackbox_xai.adapters.http.rows import Rows
+from blackbox_xai.adapters.http.sizes import BatchSize
 from blackbox_xai.adapters.http.validate import Checker
 from blackbox_xai.errors import BudgetError
 from blackbox_xai.protocols import FloatArray

@@ -75,8 +75,8 @@ if TYPE_CHECKING:
     from blackbox_xai.maskers.fills import ImageFill as ImageFill
     from blackbox_xai.maskers.fills import MeanFill as MeanFill
     from blackbox_xai.maskers.image import ImageMasker as ImageMasker
+    from blackbox_xai.maskers.labels import Grid as Grid
     from blackbox_xai.maskers.segments import Felzenszwalb as Felzenszwalb
-    from blackbox_xai.maskers.segments import Grid as Grid
     from blackbox_xai.maskers.segments import Quickshift as Quickshift
     from blackbox_xai.maskers.segments import Regions as Regions
     from blackbox_xai.maskers.segments import Slic as Slic
@@ -133,7 +133,7 @@ _HOME = {
     "Explanations": "blackbox_xai.results",
     "faithfulness": "blackbox_xai.evaluation.faithfulness",
     "Felzenszwalb": "blackbox_xai.maskers.segments",
-    "Grid": "blackbox_xai.maskers.segments",
+    "Grid": "blackbox_xai.maskers.labels",
     "group_influence": "blackbox_xai.exemplars",
     "GroupInfluence": "blackbox_xai.exemplars",
     "HttpModel": "blackbox_xai.adapters.http",

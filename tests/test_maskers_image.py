@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import blackbox_xai as bx
 from blackbox_xai.errors import InputError
-from blackbox_xai.maskers.segments import relabelled
+from blackbox_xai.maskers.labels import relabelled
 from blackbox_xai.values import ValueFunction
 
 RNG = np.random.default_rng(0)

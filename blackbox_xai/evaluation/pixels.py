@@ -21,7 +21,8 @@ from blackbox_xai.evaluation.tables import Tabled
 from blackbox_xai.layouts import ImageLayout
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.maskers.fills import BlurFill, ColourFill
-from blackbox_xai.maskers.image import ImageMasker, MaskedImage
+from blackbox_xai.maskers.image import ImageMasker
+from blackbox_xai.maskers.masked_image import MaskedImage
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.results import Explanation
 from blackbox_xai.values import ValueFunction

@@ -5,7 +5,8 @@ from __future__ import annotations
 from blackbox_xai.maskers.defaults import default_masker
 from blackbox_xai.maskers.fills import BlurFill, ColourFill, DrawnFill, ImageFill, MeanFill
 from blackbox_xai.maskers.image import ImageMasker
-from blackbox_xai.maskers.segments import Felzenszwalb, Grid, Quickshift, Regions, Slic
+from blackbox_xai.maskers.labels import Grid
+from blackbox_xai.maskers.segments import Felzenszwalb, Quickshift, Regions, Slic
 from blackbox_xai.maskers.tabular import TabularMasker
 from blackbox_xai.maskers.text import TextMasker
 

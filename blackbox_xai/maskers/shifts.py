@@ -11,7 +11,7 @@ from blackbox_xai.errors import InputError
 from blackbox_xai.layouts import ImageLayout, TabularLayout
 from blackbox_xai.maskers.base import Bound
 from blackbox_xai.maskers.draws import DrawnRow
-from blackbox_xai.maskers.image import MaskedImage
+from blackbox_xai.maskers.masked_image import MaskedImage
 from blackbox_xai.maskers.tabular import MaskedRow
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
 

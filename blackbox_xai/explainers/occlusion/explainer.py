@@ -1,4 +1,4 @@
-"""Occlusion: how much the score drops when a part of the input is hidden."""
+"""The Occlusion explainer: which parts are hidden, and what it may cost."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox_xai._checks import check_int, shown
-from blackbox_xai.coalitions.boxes import cover, hidden_by, sliding_boxes, split, tiles
+from blackbox_xai.coalitions.boxes import sliding_boxes, split, tiles
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.layouts import ImageLayout
-from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput, PixelInput
+from blackbox_xai.explainers.occlusion.field import Field, drops_of, hidden_drops, over_fills
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.results import Attribution
 from blackbox_xai.values import Query, Steps, ValueFunction
 
 __all__ = ["Occlusion"]
 
-_BLOCK = 64
 _FIRST_TILES = 4
 _SMALLEST_TILE = 8
 # Parts with less than this share of the largest effect are not looked into.
@@ -88,13 +87,13 @@ class Occlusion(LocalExplainer):
         base = (yield Query(np.zeros((1, v.n_features), dtype=bool)))[0]
         if self.groups is not None:
             return (yield from self._grouped(v, full, base))
-        field = _Field.of(v, by_pixel=self.windows is not None or self.adaptive)
+        field = Field.of(v, by_pixel=self.windows is not None or self.adaptive)
         if self.adaptive:
             boxes, drops = yield from self._refine(v, field, full)
             return field.attribution(boxes, drops, base, leaves=True)
         boxes = self._boxes(field)
         self._afford(v, len(boxes) * v.n_fills)
-        drops = yield from _drops(v, field, boxes, full)
+        drops = yield from drops_of(v, field, boxes, full)
         return field.attribution(boxes, drops, base, leaves=False)
 
     def _sizes(self) -> tuple[int, ...]:
@@ -102,7 +101,7 @@ class Occlusion(LocalExplainer):
             return ()
         return (self.windows,) if isinstance(self.windows, int) else tuple(self.windows)
 
-    def _boxes(self, field: _Field) -> IntArray:
+    def _boxes(self, field: Field) -> IntArray:
         height, width = field.shape
         boxes = []
         for size in self._sizes() or (1,):
@@ -125,28 +124,28 @@ class Occlusion(LocalExplainer):
     def _grouped(self, v: ValueFunction, full: FloatArray, base: FloatArray) -> Steps[Attribution]:
         names, hidden = _membership(self.groups or {}, v.masked.feature_names)
         self._afford(v, len(hidden) * v.n_fills)
-        drops = yield from _hidden_drops(v, hidden, full)
+        drops = yield from hidden_drops(v, hidden, full)
         share = hidden / hidden.sum(axis=0)
-        values, std_err = _over_fills(np.einsum("md,mrk->rdk", share, drops), v.masked.fill_weights)
+        values, std_err = over_fills(np.einsum("md,mrk->rdk", share, drops), v.masked.fill_weights)
         mean = np.einsum("mrk,r->mk", drops, v.masked.fill_weights)
         by_group = dict(zip(names, mean.tolist(), strict=True))
         return Attribution(values, base, std_err, {"n_parts": len(hidden), "groups": by_group})
 
     def _refine(
-        self, v: ValueFunction, field: _Field, full: FloatArray
+        self, v: ValueFunction, field: Field, full: FloatArray
     ) -> Steps[tuple[IntArray, FloatArray]]:
         smallest = min(self._sizes(), default=_SMALLEST_TILE if field.view is not None else 1)
         top, r = int(np.argmax(full)), v.n_fills
         boxes = tiles(*field.shape, _FIRST_TILES)
         self._afford(v, len(boxes) * r)
-        drops = yield from _drops(v, field, boxes, full)
+        drops = yield from drops_of(v, field, boxes, full)
         left = (v.budget_left or 0) // r
         while True:
             effect = np.abs(drops[:, :, top] @ v.masked.fill_weights)
             chosen, parts = _worth_splitting(boxes, effect, smallest, left)
             if not parts:
                 return boxes, drops
-            found = yield from _drops(v, field, np.concatenate(parts), full)
+            found = yield from drops_of(v, field, np.concatenate(parts), full)
             left -= len(found)
             stay = np.setdiff1d(np.arange(len(boxes)), chosen)
             boxes = np.concatenate([boxes[stay], *parts])
@@ -171,61 +170,6 @@ class Occlusion(LocalExplainer):
             raise InputError("groups say what is hidden together; leave windows and adaptive out.")
 
 
-@dataclass(frozen=True, eq=False)
-class _Field:
-    """The grid of places that boxes lie on: pixels of an image, or features in a line."""
-
-    shape: tuple[int, int]
-    labels: IntArray
-    n_features: int
-    fill_weights: FloatArray
-    view: MaskedInput | None
-
-    @classmethod
-    def of(cls, v: ValueFunction, *, by_pixel: bool) -> _Field:
-        layout = v.masked.layout
-        if by_pixel and isinstance(v.masked, PixelInput) and isinstance(layout, ImageLayout):
-            height, width = layout.labels.shape
-            view = v.masked.pixels()
-            flat = layout.labels.ravel()
-            return cls((height, width), flat, v.n_features, v.masked.fill_weights, view)
-        line = np.arange(v.n_features)
-        return cls((1, v.n_features), line, v.n_features, v.masked.fill_weights, None)
-
-    def attribution(
-        self, boxes: IntArray, drops: FloatArray, base: FloatArray, *, leaves: bool
-    ) -> Attribution:
-        """Spread the drops ``(m, r, k)`` of boxes over the places they cover."""
-        counts = np.maximum(cover(boxes, *self.shape), 1)
-        m, r, k = drops.shape
-        maps = np.zeros((self.shape[0] * self.shape[1], r * k))
-        flat = drops.reshape(m, r * k)
-        for a in range(0, m, _BLOCK):
-            hidden = hidden_by(boxes[a : a + _BLOCK], *self.shape)
-            maps += hidden.T.astype(np.float64) @ flat[a : a + _BLOCK]
-        maps /= counts[:, None]
-        inside = self.labels >= 0
-        sizes = np.bincount(self.labels[inside], minlength=self.n_features)
-        by_feature = np.zeros((self.n_features, r * k))
-        np.add.at(by_feature, self.labels[inside], maps[inside])
-        by_feature /= np.maximum(sizes, 1)[:, None]
-        per_fill = by_feature.reshape(-1, r, k).transpose(1, 0, 2)
-        values, std_err = _over_fills(per_fill, self.fill_weights)
-        heatmap = None
-        if self.view is not None:
-            heatmap = np.einsum("prk,r->pk", maps.reshape(-1, r, k), self.fill_weights)
-            heatmap = heatmap.reshape(*self.shape, k)
-        diagnostics = (
-            {"n_parts": m, "smallest_part": _smallest(boxes)} if leaves else {"n_parts": m}
-        )
-        return Attribution(values, base, std_err, diagnostics, heatmap)
-
-
-def _smallest(boxes: IntArray) -> int:
-    """Return the number of places in the smallest box."""
-    return int(((boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])).min())
-
-
 def _worth_splitting(
     boxes: IntArray, effect: FloatArray, smallest: int, affordable: int
 ) -> tuple[list[int], list[IntArray]]:
@@ -244,42 +188,6 @@ def _worth_splitting(
         parts.append(halves)
         affordable -= len(halves)
     return chosen, parts
-
-
-def _drops(v: ValueFunction, field: _Field, boxes: IntArray, full: FloatArray) -> Steps[FloatArray]:
-    """Return the drop when each box is hidden by each fill, shape ``(m, r, k)``."""
-    if field.view is None:
-        return (yield from _hidden_drops(v, hidden_by(boxes, *field.shape), full))
-    r, parts = v.n_fills, []
-    for a in range(0, len(boxes), _BLOCK):
-        kept = ~hidden_by(boxes[a : a + _BLOCK], *field.shape)
-        fills = np.tile(np.arange(r), len(kept))
-        scores = yield Query(np.repeat(kept, r, axis=0), fills, field.view)
-        parts.append((full - scores).reshape(len(kept), r, -1))
-    return np.concatenate(parts)
-
-
-def _hidden_drops(v: ValueFunction, hidden: BoolArray, full: FloatArray) -> Steps[FloatArray]:
-    """Return the drop when each set of features is hidden by each fill, shape ``(m, r, k)``.
-
-    Rows whose hidden features do not differ from the fill are not sent: their drop is 0.
-    """
-    changes = hidden.astype(np.float32) @ v.masked.varies.T.astype(np.float32) > 0
-    part, fill = np.nonzero(changes)
-    drops = np.zeros((*changes.shape, len(full)))
-    if len(part):
-        drops[part, fill] = full - (yield Query(~hidden[part], fill))
-    return drops
-
-
-def _over_fills(per_fill: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-    """Return mean and standard error over fills of values ``(r, d, k)``."""
-    mean = np.einsum("rdk,r->dk", per_fill, weights)
-    if len(weights) == 1:
-        return mean, None
-    spread = np.einsum("rdk,r->dk", (per_fill - mean) ** 2, weights)
-    n_effective = 1 / (weights**2).sum()
-    return mean, np.sqrt(spread / max(n_effective - 1, 1e-9))
 
 
 def _membership(groups: Groups, names: tuple[str, ...]) -> tuple[list[str], BoolArray]:

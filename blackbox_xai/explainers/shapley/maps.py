@@ -106,8 +106,9 @@ def solve_all(
 def variances(odd_map: OddMap, odd: FloatArray) -> FloatArray:
     """Return variances of values ``(n, m)``, from what linear games leave of ``odd`` ``(p, m)``."""
     p, n = len(odd), odd_map.n_features
-    # Leave-one-out residuals overstate when there are few pairs for each feature.
-    factor = (1 - p / n_all_pairs(n)) * (1 - min(n / p, 1.0) ** 1.5)
+    # Leave-one-out residuals overstate when there are few pairs for each feature. Pairs that were
+    # not drawn are as few as the share left, and lie between others the closer, the fewer.
+    factor = (1 - p / n_all_pairs(n)) ** 2 * (1 - min(n / p, 1.0) ** 1.5)
     return np.asarray(factor * (odd_map.weights**2 @ left_out_residuals(odd_map, odd) ** 2))
 
 

@@ -49,12 +49,20 @@ class Tuning:
     thread_speed_up: float
     cost: Ledger
 
+    def apply(self, model: Adapter) -> Adapter:
+        """Return a copy of the model that is run so."""
+        tuned = copy.copy(model)
+        tuned.batch_size = self.batch_size
+        tuned.parallel = self.parallel
+        return tuned
+
 
 def tune(model: Adapter, inputs: Any, *, seconds: float = 0.5) -> Tuning:
     """Measure how the model is best run, with real inputs; the rows sent are paid for.
 
     Nothing is tuned unless this is called, because what it finds depends on the machine and its
-    load, and with the batch size the last bits of some models' scores move.
+    load, and with the batch size the last bits of some models' scores move. Threads or processes
+    change no bit, but a model is sent to processes only when somebody says that it may be.
 
     Parameters
     ----------
@@ -81,6 +89,9 @@ def tune(model: Adapter, inputs: Any, *, seconds: float = 0.5) -> Tuning:
     >>> found = bx.tune(bx.as_model(lambda X: X.sum(axis=1)), np.zeros((64, 3)), seconds=0.05)
     >>> sorted(found.seconds_per_row), found.batch_size in found.seconds_per_row
     ([1, 8, 64], True)
+    >>> model = found.apply(bx.as_model(lambda X: X.sum(axis=1)))
+    >>> model.batch_size == found.batch_size, model.parallel == found.parallel
+    (True, True)
     """
     check_positive("seconds", seconds)
     if isinstance(model, RecordedModel):

@@ -55,6 +55,15 @@ def test_what_was_spent_is_booked_and_the_model_is_left_as_it_was():
     assert model.batch_size is None
 
 
+def test_what_was_found_is_applied_to_a_copy():
+    model = bx.as_model(lambda batch: batch[:, 0])
+    found = bx.tune(model, X, seconds=0.02)
+    tuned = found.apply(model)
+    assert (tuned.batch_size, tuned.parallel) == (found.batch_size, found.parallel)
+    assert tuned.predict_counted(X)[1].calls == -(-600 // found.batch_size)
+    assert (model.batch_size, model.parallel) == (None, "threads")
+
+
 def test_what_cannot_be_tuned():
     model = bx.as_model(lambda batch: batch[:, 0])
     with pytest.raises(InputError, match="at least one row"):

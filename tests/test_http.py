@@ -174,6 +174,7 @@ def test_no_rows_need_no_call():
         with pytest.raises(InputError, match="at least one row"):
             through(server).predict(X[:0])
         assert through(server, output_names=["p", "q"]).predict(X[:0]).shape == (0, 2)
+        assert list(through(server).stream(X[:0])) == []
         assert server.requests == 0
 
 

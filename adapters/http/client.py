@@ -13,6 +13,7 @@ from blackbox_xai.adapters.http.gate import Gate
 from blackbox_xai.adapters.http.limits import Limits, Meter
 from blackbox_xai.adapters.http.retry import RetryBudget, classify
 from blackbox_xai.adapters.http.rows import Rows
+from blackbox_xai.adapters.http.secrets import holds
 from blackbox_xai.adapters.http.sizes import BatchSize
 from blackbox_xai.adapters.http.validate import Checker
 from blackbox_xai.errors import BudgetError
@@ -80,8 +81,7 @@ class Client:
                 seconds=self.limits.timeout,
                 cap=self.limits.answer_bytes,
             )
-            answer = self._decode(reply, rows.n, tag)
-            scores = self.checker.check(answer)
+            scores = self._read(reply, rows.n, tag)
         except Fault as fault:
             if fault.throttled or fault.slow:
                 self.gate.busy(began, turned_away=fault.throttled and fault.wait is None)
@@ -107,6 +107,21 @@ class Client:
             self.meter.charge(rows)
         except BudgetError as error:
             raise Fault(Verdict.STOP, str(error), error=BudgetError) from None
+
+    def _read(self, reply: Reply, n: int, tag: str) -> FloatArray:
+        """Return the checked scores of an answer; what it says is shown only without secrets.
+
+        A secret may be cut short where a message is, so that no search would find it there.
+        """
+        try:
+            return self.checker.check(self._decode(reply, n, tag))
+        except Fault as fault:
+            if holds(reply, self.asker.secrets()):
+                fault.reason = (
+                    f"{self.where} answered {reply.status} with a text that is not shown, "
+                    "because it repeats credentials"
+                )
+            raise
 
     def _decode(self, reply: Reply, n: int, tag: str) -> Answer:
         if reply.status == 200:

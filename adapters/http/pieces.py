@@ -59,7 +59,7 @@ class Pieces:
         self._client = client
         self._canary = canary
         self._lone = lone
-        self._uncut = [(0, n)]
+        self._uncut = [(0, n)] if n else []
         self._parts: list[tuple[int, int]] = []
         self._again: list[Piece] = []  # these hold places
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from blackbox_xai.adapters.http.faults import Reply
 from blackbox_xai.errors import InputError
 
-__all__ = ["Auth", "Secret", "authorise", "redact"]
+__all__ = ["Auth", "Secret", "authorise", "holds", "redact"]
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHORTEST_SECRET = 4
@@ -106,6 +107,16 @@ def authorise(auth: Any) -> Sign | Secret | None:
         "auth must be the name of an environment variable that is set, a Secret, or a callable "
         "(method, url, headers, body) -> headers; got "
         + (f"a text of {len(auth)} characters." if isinstance(auth, str) else f"{type(auth)}.")
+    )
+
+
+def holds(reply: Reply, secrets: Iterable[str | None]) -> bool:
+    """Tell whether an answer repeats a secret."""
+    headers = "\n".join(reply.headers.values())
+    return any(
+        secret.encode() in reply.body or secret in headers
+        for secret in secrets
+        if secret and len(secret) >= _SHORTEST_SECRET
     )
 
 

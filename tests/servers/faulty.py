@@ -87,6 +87,7 @@ class Faulty:
         self.sizes = []
         self.kinds = Counter()
         self.seen = []
+        self.elsewhere = "http://127.0.0.1:1/else"
         self._attempts = Counter()
         self._lock = threading.Lock()
         self._window = []
@@ -477,6 +478,11 @@ def close_quietly(server, connection):
     return True
 
 
+def said_by(server):
+    """The credentials that came with the last request."""
+    return server.seen[-1][2]["authorization"]
+
+
 # Faults before scoring; faults in the scores; faults of the answer: (needs no body, function).
 BEFORE = {
     "500": canned(500, b'{"error": "ValueError: boom"}'),
@@ -498,7 +504,16 @@ BEFORE = {
     "error 200": canned(200, b'{"error": "oops"}'),
     "deep": canned(200, b"[" * 100_000),
     "quota": canned(429, b'{"error": {"code": "insufficient_quota"}}'),
-    "302": canned(302, b"", {"Location": "http://127.0.0.1:1/else"}),
+    "302": lambda server, connection: send(connection, 302, b"", {"Location": server.elsewhere}),
+    "echo": lambda server, connection: send(
+        connection, 400, json.dumps({"error": f"odd: {said_by(server)}"}).encode()
+    ),
+    "echo cut": lambda server, connection: send(
+        connection, 400, json.dumps({"error": "x" * 190 + said_by(server)}).encode()
+    ),
+    "echo 200": lambda server, connection: send(
+        connection, 200, b"<html>" + b"x" * 60 + said_by(server).encode()
+    ),
 }
 IN_SCORES = {
     "nan": first(float("nan")),

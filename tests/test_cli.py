@@ -461,7 +461,7 @@ def test_a_probe_asks_one_row_twice(place):
         (["audit", "toymodel:absent", *BASE[1:]], 3, "has no 'absent'"),
         (["audit", "absent:scores", *BASE[1:]], 3, "cannot be imported"),
         (["audit", "model.txt", *BASE[1:]], 3, "is no model"),
-        (["audit", "model.pkl", *BASE[1:]], 3, "trust"),
+        (["audit", "model.pkl", *BASE[1:]], 3, "pass --trust-pickle"),
         (["audit", "toymodel:broken", *BASE[1:]], 3, "no service"),
         (["audit", *BASE, "--budget", "39"], 4, "needs 40 model rows"),
         (["audit", "toymodel:scores", "absent.csv"], 5, "cannot be read"),

@@ -110,6 +110,20 @@ def test_a_report_names_the_address_without_secrets(run, tmp_path):
     assert "k3y" not in written
 
 
+def test_the_command_in_a_report_is_the_one_given_without_secrets(run, tmp_path):
+    with Faulty() as server:
+        address = server.url.replace("http://", "http://me:pa55word@") + "?key=k3y"
+        given = ("audit", address, "data.csv", "--by-position", "--sections", "answers")
+        code, _, err = run("", *given, "--title", "two words", "-o", "audit.json", "-q")
+    assert code == 0, err
+    written = (tmp_path / "audit.json").read_text()
+    command = json.loads(written)["limits"]["command"]
+    assert command.startswith("blackbox-xai audit ")
+    assert command.endswith("--sections answers --title 'two words' -o audit.json -q")
+    assert "pa55word" not in written
+    assert "k3y" not in written
+
+
 def test_the_log_of_another_model_is_refused(run):
     with Faulty() as first, Faulty(model=lambda rows: 1.0 - truth(rows)) as second:
         given = (*PROBE, "--by-position", "--cache", "log.sqlite")

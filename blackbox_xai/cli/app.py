@@ -215,7 +215,10 @@ def main(arguments: list[str] | None = None) -> None:
     _heard.clear()
 
     def command() -> int:
-        code = int(cli.main(arguments, prog_name="blackbox-xai", standalone_mode=False) or 0)
+        done = cli.main(
+            arguments, prog_name="blackbox-xai", standalone_mode=False, obj=tuple(arguments)
+        )
+        code = int(done or 0)
         return FAILED if code == 0 and _heard and "--strict" in arguments else code
 
     sys.exit(run_safely(command, verbose=verbose))

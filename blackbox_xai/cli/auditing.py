@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,7 @@ def _demo(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _about(given: dict[str, Any]) -> dict[str, Any]:
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    words = ["blackbox-xai", *(click.get_current_context().obj or ())]
     return {
         "title": given["title"],
         "date": given["date"],

@@ -41,11 +41,12 @@ class Shapley(LocalExplainer):
         Model rows for one input. None: 2,048, or ten coalitions for each feature of up to 100
         background rows when that is more.
     accuracy : {"auto", "fast", "high"}
-        "high" fits the kernel to the scores, and uses the fit where it explains scores that it
-        has not seen; that takes up to seconds of computing for each input, and takes up to half
-        of the error away, most with one background row or fill. "auto" does so where one input
-        is larger than 64 KiB, as images are: scoring it costs more. It is a rule of sizes, not of
-        timings, so that two runs give the same numbers.
+        "high" takes the scores of all background rows for those of one process, so that they
+        serve each other; where that is no help, as with one background row, it fits a scale of
+        its own for each feature. That takes up to seconds of computing for each input, and up to
+        half of the error away. "auto" does so where one input is larger than 64 KiB, as images
+        are: scoring it costs more. It is a rule of sizes, not of timings, so that two runs give
+        the same numbers.
     link : {"identity", "logit"} or callable
         Applied to the scores of every row, before the mean over the background; probabilities
         are first clipped to 1e-7 and 1 - 1e-7.

@@ -669,3 +669,18 @@ def test_a_sum_settles_for_a_constant_model() -> None:
     assert total.trees_ == ()
     assert np.isnan(total.fidelity_.r2)
     np.testing.assert_array_equal(total.predict(rows(3)), np.ones((3, 1)))
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_questions_can_be_read_on_any_ground(style: str) -> None:
+    tree = bx.SurrogateTree(max_leaves=3, queries=50).fit(stairs, rows(60))
+    with mpl.style.context(style):
+        ax = tree.plot()
+    boxes = [text for text in ax.texts if text.get_bbox_patch() is not None]
+    assert len(boxes) == 2
+    for text in boxes:
+        ink = np.mean(mpl.colors.to_rgb(text.get_color()))
+        box = np.mean(mpl.colors.to_rgb(text.get_bbox_patch().get_facecolor()))
+        ground = np.mean(mpl.colors.to_rgb(ax.get_facecolor()))
+        assert abs(ink - box) > 0.6
+        assert abs(box - ground) < 0.2

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from blackbox_xai.plotting.style import choose_palette
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -41,7 +43,8 @@ def plot_reliability(
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots(figsize=(4.2, 4.0), layout="constrained")
-    ax.plot([0, 1], [0, 1], color="0.7", lw=1, zorder=0)
+    colours = choose_palette(None, ax)
+    ax.plot([0, 1], [0, 1], color=colours.faint, lw=1, zorder=0)
     bars = np.abs(interval.T - accuracy)
     ax.errorbar(confidence, accuracy, yerr=bars, fmt="o", ms=4, lw=1, capsize=2, color="C0")
     for x, y, n in zip(confidence, interval[:, 0], n_rows, strict=True):
@@ -52,8 +55,8 @@ def plot_reliability(
             textcoords="offset points",
             ha="center",
             va="top",
-            fontsize=6,
-            color="0.4",
+            fontsize=7,
+            color=colours.text,
         )
     ax.set(xlabel="confidence", ylabel="share of right answers", ylim=(-0.06, 1.04))
     ax.set_xlim(max(float(confidence.min(initial=1.0)) - 0.08, -0.04), 1.04)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from blackbox_xai.plotting.style import Palette, choose_palette
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -60,9 +62,11 @@ def plot_tree(
     if ax is None:
         size = (2.1 * deepest + 5.5, 0.42 * len(leaves) + 1.0)
         _, ax = plt.subplots(figsize=size, layout="constrained")
+    colours = choose_palette(None, ax)
     for node in range(len(left)):
         if left[node] >= 0:
-            _branch(ax, node, int(left[node]), int(right[node]), depth, height, shares, deepest)
+            children = int(left[node]), int(right[node])
+            _branch(ax, node, children, depth, height, shares, deepest, colours)
             ax.text(
                 depth[node],
                 height[node],
@@ -70,7 +74,8 @@ def plot_tree(
                 ha="center",
                 va="center",
                 fontsize=8,
-                bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "0.4"},
+                color=colours.text,
+                bbox={"boxstyle": "round,pad=0.25", "fc": colours.ground, "ec": colours.faint},
             )
     _bars(ax, leaves, depth, height, deepest, values, shares, output_names, notes)
     ax.set_ylim(len(leaves) - 0.4, -0.9)
@@ -100,19 +105,20 @@ def _depths(left: NDArray[np.intp], right: NDArray[np.intp]) -> dict[int, int]:
 def _branch(
     ax: Axes,
     node: int,
-    yes: int,
-    no: int,
+    children: tuple[int, int],
     depth: dict[int, int],
     height: dict[int, float],
     shares: NDArray[np.float64],
     deepest: int,
+    colours: Palette,
 ) -> None:
     x, y = depth[node], height[node]
-    for child, word in ((yes, "yes"), (no, "no")):
+    for child, word in zip(children, ("yes", "no"), strict=True):
         end = depth.get(child, deepest)
         width = 0.8 + 5.0 * float(shares[child])
-        ax.plot([x, x, end], [y, height[child], height[child]], color="0.75", lw=width, zorder=0)
-        ax.text(x + 0.03, height[child], word, fontsize=6, color="0.35", va="bottom")
+        across = [y, height[child], height[child]]
+        ax.plot([x, x, end], across, color=colours.faint, alpha=0.6, lw=width, zorder=0)
+        ax.text(x + 0.03, height[child], word, fontsize=7, color=colours.text, va="bottom")
 
 
 def _bars(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from blackbox_xai.protocols import FloatArray, IntArray
 
-__all__ = ["blocks", "nearest", "squared_distances"]
+__all__ = ["blocks", "nearest", "remeasured", "squared_distances"]
 
 _BLOCK_BYTES = 16 << 20
 _RECHECK_BYTES = 1 << 18
@@ -74,11 +74,20 @@ def nearest(
         candidates = np.sort(
             np.broadcast_to(np.arange(n), rough.shape) if near is None else near, axis=1
         )
-        exact = _exact(queries[block], points, candidates)
-        order = np.argsort(exact, axis=1, kind="stable")[:, :k]
-        indices[block] = np.take_along_axis(candidates, order, axis=1)
-        distances[block] = np.sqrt(np.take_along_axis(exact, order, axis=1))
+        indices[block], distances[block] = remeasured(queries[block], points, candidates, k)
     return indices, distances
+
+
+def remeasured(
+    queries: FloatArray, points: FloatArray, candidates: IntArray, k: int
+) -> tuple[IntArray, FloatArray]:
+    """Return the ``k`` nearest of the candidates ``(q, c)`` and their distances, nearest first."""
+    exact = _exact(queries, points, candidates)
+    order = np.argsort(exact, axis=1, kind="stable")[:, :k]
+    return (
+        np.take_along_axis(candidates, order, axis=1),
+        np.sqrt(np.take_along_axis(exact, order, axis=1)),
+    )
 
 
 def _exact(queries: FloatArray, points: FloatArray, candidates: IntArray) -> FloatArray:

@@ -11,19 +11,19 @@ from sklearn.decomposition import PCA
 from blackbox_xai._checks import check_int, check_positive
 from blackbox_xai._parallel import Progress, progress_hook
 from blackbox_xai._rowwise import by_blocks
-from blackbox_xai.points.neighbours import blocks, nearest
+from blackbox_xai.points.neighbours import blocks, nearest, remeasured
 from blackbox_xai.projection.affinity import affinities, perplexity_weights
 from blackbox_xai.projection.base import Projection
 from blackbox_xai.projection.descent import descend
 from blackbox_xai.projection.field import repulsion
 from blackbox_xai.projection.linear import principal_axes
-from blackbox_xai.protocols import FloatArray
+from blackbox_xai.protocols import FloatArray, IntArray
 
 __all__ = ["TSNEProjection"]
 
 _MANY = 5000
 _EARLY, _EARLY_EXAGGERATION = 100, 12.0
-_NEW_NEIGHBOURS, _NEW_PERPLEXITY, _NEW_STEPS = 15, 5.0, 30
+_NEW_NEIGHBOURS, _NEW_CANDIDATES, _NEW_PERPLEXITY, _NEW_STEPS = 15, 24, 5.0, 30
 _WIDE, _MAIN, _MAIN_SHARE = 100, 50, 0.75
 _NEW_EXAGGERATION, _NEW_MOMENTUM, _NEW_MAX_STEP = 1.5, 0.5, 0.5
 
@@ -55,8 +55,8 @@ class TSNEProjection(Projection):
     -----
     Distances between groups, and the sizes of groups, are not meaningful on such a map.
 
-    Neighbours of new rows with more than 100 columns are looked for along the 50 main axes of the
-    fitted rows, where these keep three quarters of the variance.
+    New rows with more than 100 columns find 24 candidates for their 15 neighbours along the 50
+    main axes of the fitted rows, where these keep three quarters of the variance.
 
     References
     ----------
@@ -124,6 +124,15 @@ class TSNEProjection(Projection):
         axes = self._axes
         return points if axes is None else by_blocks(lambda block: block @ axes, points)
 
+    def _neighbours(self, points: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
+        """Return the fitted rows nearest to new ones, and their distances."""
+        if self._axes is None:
+            return nearest(points, self.points_, k)
+        wider, _ = nearest(
+            self._narrowed(points), self._narrow, min(_NEW_CANDIDATES, len(self.points_))
+        )
+        return remeasured(points, self.points_, wider, k)
+
     def _reporter(self, total: int) -> tuple[Callable[[], None], Callable[[], None]]:
         show, close = progress_hook(self.progress, "t-SNE")
         done = 0
@@ -138,7 +147,7 @@ class TSNEProjection(Projection):
     def _place_new(self, points: FloatArray) -> FloatArray:
         """Let each new row find its place among the fixed ones."""
         k = min(_NEW_NEIGHBOURS, len(self.points_))
-        indices, distances = nearest(self._narrowed(points), self._narrow, k)
+        indices, distances = self._neighbours(points, k)
         weights = perplexity_weights(distances, min(_NEW_PERPLEXITY, 0.9 * k))
         places = np.empty((len(points), 2))
         for block in blocks(len(points), 4 * k):

@@ -1,7 +1,8 @@
 """Faithfulness of image maps per model row, side by side with lime, captum, dianna's formula, shap.
 
 Run ``make bench-local``, or this file. Needs the ImageNet model in ``../shared/models``; without it
-the script says so and ends. Makes an environment for the peers outside the repository. Prints
+the script says so and ends. Makes an environment for the peers outside the repository; dianna needs
+torch, spaCy and a package that must be compiled, so RISE is written here as it computes it. Prints
 SRG, the area between the curves of deleting the least and the most important pixels first, in 25
 steps, as the mean of a grey and a blurred fill: 0 for a random map. Random maps and a centre prior
 stand beside.
@@ -120,6 +121,7 @@ def ours():
     fine = bx.ImageMasker(bx.Slic(n_segments=260), fill=127.0)
     equal = bx.ImageMasker(bx.Slic(), fill=127.0)
     means = bx.ImageMasker()
+    both = bx.ImageMasker(fill=[bx.ColourFill(colour=127.0), bx.BlurFill()])
     stride = {120: 24, 500: 9, 1000: 6}
     return {
         "SuperpixelGP": run(lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), regions),
@@ -131,6 +133,9 @@ def ours():
         ),
         "SuperpixelGP, segment means": run(
             lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), means
+        ),
+        "SuperpixelGP, grey and blur": run(
+            lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), both
         ),
         "KernelShap": run(lambda n, s: bx.KernelShap(budget=n, random_state=s), regions),
         "Lime": run(lambda n, s: bx.Lime(n_samples=n, random_state=s), regions),

@@ -436,9 +436,11 @@ def test_a_fork_makes_a_connection_of_its_own():
         context = multiprocessing.get_context("fork")
         queue = context.Queue()
         child = context.Process(target=_score_in_child, args=(model, queue))
+        known = server.accepted
         child.start()
         np.testing.assert_array_equal(queue.get(timeout=20), truth(X[:20]))
         child.join(10)
+        assert server.accepted > known
         np.testing.assert_array_equal(model.predict(X[:20]), truth(X[:20]))
 
 

@@ -86,6 +86,7 @@ class Faulty:
         self.scored = 0
         self.sizes = []
         self.kinds = Counter()
+        self.accepted = 0
         self.seen = []
         self.elsewhere = "http://127.0.0.1:1/else"
         self._attempts = Counter()
@@ -126,6 +127,7 @@ class Faulty:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
+                self.accepted += 1
                 self._connections.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 

@@ -425,7 +425,7 @@ def test_a_model_goes_on_after_ctrl_c():
 
 
 def _score_in_child(model, queue):
-    queue.put(model.predict(X[:20]))
+    queue.put(model.predict(X[:4]))
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -438,7 +438,7 @@ def test_a_fork_makes_a_connection_of_its_own():
         child = context.Process(target=_score_in_child, args=(model, queue))
         known = server.accepted
         child.start()
-        np.testing.assert_array_equal(queue.get(timeout=20), truth(X[:20]))
+        np.testing.assert_array_equal(queue.get(timeout=20), truth(X[:4]))
         child.join(10)
         assert server.accepted > known
         np.testing.assert_array_equal(model.predict(X[:20]), truth(X[:20]))

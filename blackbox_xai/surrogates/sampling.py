@@ -102,17 +102,22 @@ def realistic(
     """
     found = neighbours(table, rows, _WAYS[0][1])
     design = table.design(rows)
-    for near, far, step in _WAYS:
+
+    def spread(way: tuple[int, int, float]) -> tuple[FloatArray, IntArray, float]:
+        near, far, step = way
         rng = np.random.default_rng(seed)
         parts = [
             mixed(table, rows, found[:, :k], size, rng, weights=weights, step=step)
             for k, size in ((near, n - n // 2), (far, n // 2))
         ]
         made = np.concatenate([part[0] for part in parts])
-        share = unlike(design, table.design(made))
-        if not share > _UNLIKE:
-            break
-    return made, np.concatenate([part[1] for part in parts]), share
+        return made, np.concatenate([part[1] for part in parts]), unlike(design, table.design(made))
+
+    for way in _WAYS[:-1]:
+        spreading = spread(way)
+        if not spreading[2] > _UNLIKE:
+            return spreading
+    return spread(_WAYS[-1])
 
 
 def _balanced(weights: FloatArray, n: int, rng: np.random.Generator) -> IntArray:

@@ -41,11 +41,13 @@ def test_read_out_is_the_exact_shapley_value_of_each_kernel_game():
     np.testing.assert_allclose(_shapley_of_kernel(points, theta), exact_values(games).T, atol=1e-12)
 
 
-def test_read_out_of_interactions_is_exact():
+@pytest.mark.parametrize("faithful", [False, True])
+def test_read_out_of_interactions_is_exact(faithful):
     points = signs_of(np.random.default_rng(0).random((3, 5)) < 0.5)
     games = np.cosh(0.3 * signs_of(all_subsets(5)) @ points.T) / np.cosh(0.3) ** 5
-    truth = exact_interactions(games)[np.triu_indices(5, 1)]
-    np.testing.assert_allclose(_interactions_of_kernel(points, 0.3), truth, atol=1e-12)
+    truth = exact_interactions(games, faithful=faithful)[np.triu_indices(5, 1)]
+    found = _interactions_of_kernel(points, 0.3, faithful=faithful)
+    np.testing.assert_allclose(found, truth, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [4, 7])

@@ -180,6 +180,24 @@ def test_errors_of_few_orders_hold_where_effects_are_rare() -> None:
     assert 0.92 <= np.mean(hits) <= 0.99
 
 
+def test_points_on_the_line_are_as_many_as_the_budget_allows() -> None:
+    rng = np.random.default_rng(0)
+    background, x = rng.normal(size=(40, 4)), np.array([1.0, -0.5, 0.3, 2.0])
+    spy, masker = (
+        Spy(lambda rows: np.tanh(rows @ [1.0, 2.0, -1.0, 0.5])),
+        bx.TabularMasker(background),
+    )
+    short = bx.IntegratedGradients().explain(spy, x, masker)
+    assert short.diagnostics["n_points"] == 2
+    assert spy.rows == short.cost.rows <= 2000
+    full = bx.IntegratedGradients(budget=10_000).explain(spy, x, masker)
+    assert full.diagnostics["n_points"] == 7
+    np.testing.assert_allclose(short.values, full.values, atol=0.1 * np.abs(full.values).max())
+    with pytest.raises(BudgetError, match="fewer background rows") as caught:
+        bx.IntegratedGradients(budget=1000).explain(spy, x, masker)
+    assert "Random directions" not in str(caught.value)
+
+
 def test_what_is_not_feasible_is_refused_with_the_arithmetic() -> None:
     spy = Spy(lambda x: x.mean(axis=(1, 2)))
     pixels = bx.ImageMasker(np.arange(64 * 64).reshape(64, 64), fill=0.0)

@@ -26,13 +26,17 @@ def refuse_beyond(rows: int, budget: int, d: int) -> None:
     if rows <= budget:
         return
     directions = max(budget // 2, 1)
-    cosine = np.sqrt(directions / (directions + d))
+    stein = (
+        f"Random directions are no way out: {directions} pairs give a cosine of at most "
+        f"sqrt({directions} / ({directions} + {d})) = {np.sqrt(directions / (directions + d)):.2f} "
+        "with the true gradient. "
+        if d > directions
+        else ""
+    )
     raise BudgetError(
-        f"Differences over {d} features need {rows} model rows, but budget is {budget}. Random "
-        f"directions are no way out: {directions} pairs give a cosine of at most "
-        f"sqrt({directions} / ({directions} + {d})) = {cosine:.2f} with the true gradient. Use "
-        "fewer, larger features, such as ImageMasker(Grid(rows=7, columns=7)), fewer points or "
-        "fills, or raise budget."
+        f"Differences over {d} features need {rows} model rows, but budget is {budget}. {stein}Use "
+        "fewer, larger features, such as ImageMasker(Grid(rows=7, columns=7)) for images, fewer "
+        "points, or fewer background rows or fills, or raise budget."
     )
 
 

@@ -21,6 +21,7 @@ from blackbox_xai.values import Query, Steps, ValueFunction
 __all__ = ["IntegratedGradients"]
 
 _STEP = 0.01
+_MOST_POINTS = 7
 # Equal pieces of the line on which the score is looked at before slopes are taken.
 _PIECES = 32
 # Slopes and the way travelled may differ by this factor and still be called the same.
@@ -33,9 +34,10 @@ class IntegratedGradients(LocalExplainer):
 
     Parameters
     ----------
-    n_points : int
-        Points on the line, for ``mode="path"``. The score is first seen at 31 places on the
-        line, and points are put closer where it is steep.
+    n_points : int, optional
+        Points on the line, for ``mode="path"``; without, as many as the budget allows, up to 7.
+        The score is first seen at 31 places on the line, and points are put closer where it is
+        steep.
     mode : {"path", "telescoping"}
         "path": central differences of each feature at each point, ``2 * d * n_points + 32`` rows
         for each fill; needs features that can be shown in part, as those of images and columns of
@@ -75,7 +77,7 @@ class IntegratedGradients(LocalExplainer):
     [0.0]
     """
 
-    n_points: int = 7
+    n_points: int | None = None
     mode: Literal["path", "telescoping"] = "path"
     n_orders: int = 2
     budget: int = 2000
@@ -88,25 +90,37 @@ class IntegratedGradients(LocalExplainer):
             gap = full - base - values.sum(axis=0)
             return Attribution(values, base, std_err, {"completeness_gap": gap.tolist()})
         view = blended(v.masked)
-        needed = (2 * v.n_features * self.n_points + _PIECES) * v.n_fills + 1
-        refuse_beyond(needed, self.budget, v.n_features)
+        n_points = self._points(v)
         full, base = yield Query(ends)
         line = yield from _along(v, view, np.arange(1, _PIECES)[:, None] / _PIECES)
         profile = np.concatenate([base[None], line, full[None]])
-        values, plain = yield from self._follow(v, view, profile, int(np.argmax(full)))
+        values, plain = yield from self._follow(v, view, profile, n_points)
         diagnostics = {
+            "n_points": n_points,
             "completeness_gap": (full - base - values.sum(axis=0)).tolist(),
             "quadrature_gap": (full - base - plain.sum(axis=0)).tolist(),
         }
         return Attribution(values, base, None, diagnostics)
 
+    def _points(self, v: ValueFunction) -> int:
+        """Return how many points there are; refuse what the budget does not allow."""
+
+        def needed(n_points: int) -> int:
+            return (2 * v.n_features * n_points + _PIECES) * v.n_fills + 1
+
+        wanted = self.n_points or _MOST_POINTS
+        while self.n_points is None and wanted > 1 and needed(wanted) > self.budget:
+            wanted -= 1
+        refuse_beyond(needed(wanted), self.budget, v.n_features)
+        return wanted
+
     def _follow(
-        self, v: ValueFunction, view: MaskedInput, profile: FloatArray, top: int
+        self, v: ValueFunction, view: MaskedInput, profile: FloatArray, n_points: int
     ) -> Steps[tuple[FloatArray, FloatArray]]:
         """Return values whose pieces add up to the profile where slopes agree, and plain ones."""
         d, k = v.n_features, profile.shape[1]
         values, plain = np.zeros((d, k)), np.zeros((d, k))
-        cuts = _cuts(profile[:, top], self.n_points)
+        cuts = _cuts(profile[:, int(np.argmax(profile[-1]))], n_points)
         for start, stop in pairwise(cuts):
             length, middle = (stop - start) / _PIECES, (start + stop) / (2 * _PIECES)
             step = min(_STEP, length / 4)
@@ -152,7 +166,8 @@ class IntegratedGradients(LocalExplainer):
 
     def _check(self) -> None:
         super()._check()
-        check_int("n_points", self.n_points, minimum=1)
+        if self.n_points is not None:
+            check_int("n_points", self.n_points, minimum=1)
         check_choice("mode", self.mode, ("path", "telescoping"))
         check_int("n_orders", self.n_orders, minimum=1)
         check_int("budget", self.budget, minimum=3)

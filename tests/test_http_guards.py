@@ -377,6 +377,22 @@ def test_negative_probabilities_are_errors_and_negative_scores_are_not():
         assert connect(server, scale="score").predict(X[:16]).min() == -0.5
 
 
+def test_negative_probabilities_that_sum_to_one_are_errors():
+    odd = lambda rows: np.tile([-0.5, 1.2, 0.3], (len(rows), 1))  # noqa: E731
+    with Faulty(model=odd) as server, pytest.raises(AnswerError, match="no distribution"):
+        connect(server, scale="probability").predict(X[:16])
+
+
+def test_another_number_of_classes_midway_is_asked_again():
+    with Faulty(Plan(faults={"fewer classes": 0.2})) as server:
+        model = connect(server)
+        server.plan.faults, faults = {}, server.plan.faults
+        model.predict(X[:16])
+        server.plan.faults = faults
+        np.testing.assert_array_equal(model.predict(X[:512]), truth(X[:512]))
+        assert server.kinds["fewer classes"]
+
+
 def test_output_names_of_another_number_are_refused():
     with (
         Faulty() as server,

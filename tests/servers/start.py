@@ -71,6 +71,9 @@ def running(name, folder, *, kind="probabilities"):
             served = Served(origin, model, held["X"], held["p"], names)
         yield served
     finally:
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGTERM)  # BentoML ends its workers, if it is let
+            process.wait(10)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(20)

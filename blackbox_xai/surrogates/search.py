@@ -154,7 +154,8 @@ def search(
     """Try every plan and strength on held-out folds; keep the best at ``n_leaves``.
 
     Synthetic rows and a little shrinkage make trees that other rows would have led to as well, so
-    these stand unless the best is better by more than two standard errors over the folds.
+    these stand unless the best is better by more than two standard errors over the folds,
+    or doing without synthetic rows by half of one: no tree may be far behind a plain one.
 
     Parameters
     ----------
@@ -205,6 +206,13 @@ def preferred(
     standing = 1, strengths.index(STANDING) if STANDING in strengths else 0
     if len(plans) == 1:
         return p, s
-    gain = errors[standing] - errors[p, s]
-    sure = gain.mean() > 2.0 * gain.std(ddof=1) / np.sqrt(len(gain))
-    return (p, s) if sure else standing
+    if not _better(errors[p, s], errors[standing], 2.0):
+        p, s = standing
+    plain = int(errors[0].sum(axis=-1).argmin())
+    return (0, plain) if _better(errors[0, plain], errors[p, s], 0.5) else (p, s)
+
+
+def _better(errors: FloatArray, than: FloatArray, margin: float) -> bool:
+    """Say whether errors ``(folds,)`` are lower by more than ``margin`` standard errors."""
+    gain = than - errors
+    return bool(gain.mean() > margin * gain.std(ddof=1) / np.sqrt(len(gain)))

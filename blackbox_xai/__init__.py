@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from blackbox_xai.explainers.occlusion import Occlusion as Occlusion
     from blackbox_xai.explainers.planning import Plan as Plan
     from blackbox_xai.explainers.rise import Rise as Rise
+    from blackbox_xai.explainers.shapley.centroids import CentroidBias as CentroidBias
+    from blackbox_xai.explainers.shapley.centroids import centroid_bias as centroid_bias
     from blackbox_xai.explainers.shapley.classic import KernelShap as KernelShap
     from blackbox_xai.explainers.shapley.classic import LeverageShapley as LeverageShapley
     from blackbox_xai.explainers.shapley.classic import PermutationShapley as PermutationShapley
@@ -105,7 +107,6 @@ if TYPE_CHECKING:
     from blackbox_xai.surrogates.tree import SurrogateTree as SurrogateTree
 
 _HOME = {
-    "EstimatorProjection": "blackbox_xai.projection",
     "agreement": "blackbox_xai.evaluation.agreement",
     "AnswerError": "blackbox_xai.errors",
     "as_model": "blackbox_xai.adapters",
@@ -117,6 +118,8 @@ _HOME = {
     "BlurFill": "blackbox_xai.maskers.fills",
     "BudgetError": "blackbox_xai.errors",
     "CallableModel": "blackbox_xai.adapters.function",
+    "centroid_bias": "blackbox_xai.explainers.shapley.centroids",
+    "CentroidBias": "blackbox_xai.explainers.shapley.centroids",
     "check": "blackbox_xai.evaluation.gates",
     "ClassicalMDS": "blackbox_xai.projection",
     "ColourFill": "blackbox_xai.maskers.fills",
@@ -126,6 +129,7 @@ _HOME = {
     "DrawnFill": "blackbox_xai.maskers.fills",
     "EnsembleDetector": "blackbox_xai.ood.ensemble",
     "ErrorRisk": "blackbox_xai.calibration.risk",
+    "EstimatorProjection": "blackbox_xai.projection",
     "ExactShapley": "blackbox_xai.explainers.shapley.exact",
     "explain": "blackbox_xai.explainers.short",
     "Explanation": "blackbox_xai.results",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,8 @@ from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, PairWriter
 
 __all__ = ["MaskedRow", "TabularMasker"]
 
+_BEHIND = 2000  # rows that stay at hand beside their centroids; a masker travels to processes
+
 
 class TabularMasker:
     """Hides columns by putting in their place what the background holds there.
@@ -33,7 +36,8 @@ class TabularMasker:
         types and categories.
     n_centroids : int, optional
         Summarise the background by that many k-means centroids, weighted by the share of rows
-        they stand for. Categories, texts and whole numbers stay what they are.
+        they stand for. Categories, texts and whole numbers stay what they are. `centroid_bias`
+        measures what that changes.
     weights : array-like of shape (r,), optional
         How much each background row counts; scaled to sum to 1. Rows of weight 0 are left out.
         None: all alike.
@@ -46,6 +50,11 @@ class TabularMasker:
         type are known without.
     feature_names : sequence of str, optional
         Column names of an array.
+
+    Attributes
+    ----------
+    behind : TabularMasker or None
+        The rows that centroids stand for; of more than 2,000, so many drawn by weight.
 
     Raises
     ------
@@ -77,12 +86,23 @@ class TabularMasker:
         counted = np.flatnonzero(shares)
         if len(counted) < len(shares):
             table, shares = table.take(counted), shares[counted]
-        if n_centroids is not None:
-            n_centroids = check_int("n_centroids", n_centroids, minimum=1)
-            table, shares = summarised(table, shares, n_centroids)
-        self.n_centroids = n_centroids
         self._table, self._weights = table, shares
+        self.n_centroids: int | None = None
         self.feature_names, self._features = grouped(table.names, groups)
+        self.behind: TabularMasker | None = None
+        if n_centroids is not None:
+            self._summarise(check_int("n_centroids", n_centroids, minimum=1))
+
+    def _summarise(self, n_centroids: int) -> None:
+        """Put centroids in the place of the rows, of which some stay at hand in ``behind``."""
+        behind = copy(self)
+        if self._table.n_rows > _BEHIND:
+            drawn = np.random.default_rng(0).choice(self._table.n_rows, _BEHIND, p=self._weights)
+            behind._table = self._table.take(drawn)
+            behind._weights = np.full(_BEHIND, 1 / _BEHIND)
+        self.behind = behind
+        self._table, self._weights = summarised(self._table, self._weights, n_centroids)
+        self.n_centroids = n_centroids
 
     @property
     def n_background(self) -> int:

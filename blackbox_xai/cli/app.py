@@ -209,7 +209,6 @@ def _say(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    warnings.showwarning = _say  # what Python offers to show warnings otherwise
     verbose = sum(a.count("v") for a in arguments if a.startswith("-v") and set(a) == {"-", "v"})
 
     _heard.clear()
@@ -221,4 +220,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = int(done or 0)
         return FAILED if code == 0 and _heard and "--strict" in arguments else code
 
-    sys.exit(run_safely(command, verbose=verbose))
+    # Entering forgets which warnings were shown, so that a second run in this process has its own.
+    with warnings.catch_warnings():
+        warnings.showwarning = _say  # what Python offers to show warnings otherwise
+        code = run_safely(command, verbose=verbose)
+    sys.exit(code)

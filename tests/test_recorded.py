@@ -465,6 +465,23 @@ def test_two_processes_may_share_a_log(path, tmp_path):
         assert connection.execute("SELECT count(*) FROM scores").fetchone() == (200,)
 
 
+def test_a_log_that_another_process_is_making_is_waited_for(path, monkeypatch):
+    """Sqlite itself does not wait when the journal mode changes."""
+    waits = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def pause(seconds):
+            waits.append(seconds)
+            if len(waits) == 3:
+                other.execute("COMMIT")
+
+        monkeypatch.setattr(time, "sleep", pause)
+        model = recorded(Paid(), path)
+        np.testing.assert_array_equal(model.predict(X), truth(X))
+    assert len(waits) == 3
+
+
 # --- threads, copies, errors ----------------------------------------------------------------
 
 

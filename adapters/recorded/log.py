@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ __all__ = ["PredictionLog"]
 
 _SCHEMA = "1"
 _WAIT_SECONDS = 30.0
+_PAUSE_SECONDS = 0.01
 _LOOKUP = 500
 _CHECK_BYTES = 4
 
@@ -134,7 +136,7 @@ class PredictionLog:
             self.path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             with _transaction(connection):
                 connection.execute(
@@ -188,6 +190,20 @@ def _close(connection: sqlite3.Connection, owner: int) -> None:
     """Close a connection in the process that opened it; a fork has to leave it alone."""
     if owner == os.getpid():
         connection.close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Change to a write-ahead log; here sqlite gives up at once when the file is in use, we wait."""
+    give_up = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 @contextmanager

@@ -7,22 +7,23 @@ import pickle
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_models as om
 import onnxruntime
 import pandas as pd
 import polars as pl
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
 import blackbox_xai as bx
 from blackbox_xai.adapters.onnx.outputs import Output
-from blackbox_xai.adapters.onnx.proto import ZipMap, _message, read_graph
+from blackbox_xai.adapters.onnx.proto import _message, read_graph
 from blackbox_xai.errors import AnswerError, InputError, LoadError, PredictError
 
 W = np.array([[1.0, -1.0, 0.5], [0.0, 2.0, -0.5]])
@@ -416,20 +417,27 @@ def test_same_bits_for_any_batch_size_and_thread():
 
 def test_an_endless_model_is_stopped_by_its_timeout():
     model = bx.OnnxModel(om.endless(), timeout=0.3)
-    began = time.monotonic()
-    with pytest.raises(PredictError, match=r"was stopped after 0\.\d s without an answer"):
+    with pytest.raises(PredictError, match=r"was stopped after \d+\.\d s without") as caught:
         model.predict([[1.0]])
-    assert time.monotonic() - began < 5
+    assert float(str(caught.value).split()[5]) >= 0.3
+    # Stopped and not left running, however long that takes on a busy machine.
+    runs = [thread for thread in threading.enumerate() if thread.name == "onnx run"]
+    for run in runs:
+        run.join(60)
+    assert not any(run.is_alive() for run in runs)
 
 
 def test_ctrl_c_stops_an_endless_model():
     script = (
-        "import signal, threading, os, time, onnx_models as om, blackbox_xai as bx\n"
+        "import signal, threading, os, onnx_models as om, blackbox_xai as bx\n"
         "model = bx.OnnxModel(om.endless())\n"
-        "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
-        "began = time.monotonic()\n"
-        "try:\n    model.predict([[1.0]])\n"
-        "except KeyboardInterrupt:\n    print('stopped', time.monotonic() - began < 3)\n"
+        "try:\n"
+        "    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "    model.predict([[1.0]])\n"
+        "except KeyboardInterrupt:\n"
+        "    runs = [run for run in threading.enumerate() if run.name == 'onnx run']\n"
+        "    for run in runs:\n        run.join(60)\n"
+        "    print('stopped', not any(run.is_alive() for run in runs))\n"
     )
     folder = Path(__file__).parent
     done = subprocess.run(
@@ -437,7 +445,7 @@ def test_ctrl_c_stops_an_endless_model():
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert done.stdout.strip() == "stopped True", done.stderr
@@ -540,28 +548,51 @@ def test_a_model_that_changed_on_disk_is_not_mixed_up(external):
         pickle.loads(payload).predict([[1.0, 1.0]])
 
 
-def facts_or_value_error(content):
-    """Whatever is read is of the kinds that are promised; anything but a ValueError fails."""
+def facts(content):
+    """What the reader says of a file; None when it refuses it as the caller expects."""
     try:
         graph = read_graph(content)
     except ValueError:
-        return
-    assert isinstance(graph.ir_version, int)
-    assert all(isinstance(text, str) for text in [*graph.domains, *graph.external, *graph.outputs])
-    assert all(isinstance(zipmap, ZipMap) for zipmap in graph.zipmaps.values())
+        return None
+    return graph.ir_version, graph.outputs, graph.domains
+
+
+def facts_of_onnx(content):
+    """The same, as the onnx package reads them."""
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError:
+        return None
+    own = {function.domain for function in model.functions}
+    outputs = [readable(output.name) for output in model.graph.output]
+    domains = {readable(node.domain) for node in model.graph.node} - own
+    return (model.ir_version, outputs, domains) if model.HasField("graph") else None
+
+
+def readable(text):
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
 @given(st.binary(max_size=300))
-def test_the_reader_of_files_raises_nothing_but_value_errors(content):
-    facts_or_value_error(content)
+def test_the_reader_refuses_what_is_no_model(content):
+    assert facts(content) in (None, facts_of_onnx(content))
 
 
 @given(st.data())
-def test_the_reader_survives_a_damaged_model(data):
+def test_of_a_damaged_model_the_reader_says_what_onnx_says(data):
     content = bytearray(om.zipmap(W, ["a", "b", "c"]))
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    facts_or_value_error(bytes(content))
+    theirs = facts_of_onnx(bytes(content))
+    # What the reader skips may be damaged: then it reads on where onnx does not.
+    assert theirs is None or facts(bytes(content)) in (None, theirs)
+
+
+def test_of_a_field_that_is_there_twice_the_last_counts():
+    content = om.zipmap(W, ["a", "b", "c"])
+    twice = content.replace(b"\n\x05label", b"\n\x02ab\n\x01c")  # the first output
+    assert facts(content)[1] == ["label", "prob"]
+    assert facts(twice) == facts_of_onnx(twice) == (8, ["c", "prob"], {"", "ai.onnx.ml"})
 
 
 def test_a_model_of_graphs_in_graphs_in_graphs_is_refused():
@@ -587,7 +618,7 @@ def test_a_forked_process_builds_its_own_session():
         "x = np.ones((2000, 300))\n"
         "scores = model.predict(x)\n"
         "if os.fork() == 0:\n"
-        "    signal.alarm(20)\n"
+        "    signal.alarm(200)\n"
         "    os._exit(0 if np.array_equal(model.predict(x), scores) else 1)\n"
         "print(os.wait()[1])\n"
     )
@@ -597,7 +628,7 @@ def test_a_forked_process_builds_its_own_session():
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert done.stdout.strip() == "0"

@@ -88,7 +88,7 @@ def read_graph(data: bytes | memoryview) -> Graph:
             _read_nodes(value, graph, node_field=1, depth=0)
             has_graph = True
         elif number == 25 and isinstance(value, memoryview):
-            own.add(_first_text(value, 10))
+            own.add(_text_of(value, 10))
             _read_nodes(value, graph, node_field=7, depth=1)
     if not has_graph:
         raise ValueError("there is no graph in it")
@@ -116,7 +116,7 @@ def _read_nodes(data: memoryview, graph: Graph, *, node_field: int, depth: int) 
         if number == node_field:
             _read_node(value, graph, depth)
         elif node_field == 1 and number == 12 and depth == 0:
-            graph.outputs.append(_first_text(value, 1))
+            graph.outputs.append(_text_of(value, 1))
         elif node_field == 1 and number == 5:
             graph.external += _external(value)
         elif node_field == 1 and number == 15:
@@ -170,7 +170,7 @@ def _external(tensor: memoryview) -> list[str]:
     entries = {}
     for number, value in _fields(tensor):
         if number == 13 and isinstance(value, memoryview):
-            entries[_first_text(value, 1)] = _first_text(value, 2)
+            entries[_text_of(value, 1)] = _text_of(value, 2)
     return [entries["location"]] if "location" in entries else []
 
 
@@ -232,11 +232,10 @@ def _text(data: memoryview) -> str:
     return bytes(data).decode("utf-8", "replace")
 
 
-def _first_text(data: memoryview, wanted: int) -> str:
-    for number, value in _fields(data):
-        if number == wanted and isinstance(value, memoryview):
-            return _text(value)
-    return ""
+def _text_of(data: memoryview, wanted: int) -> str:
+    """Return a field of a message; of one that is there twice, the last counts."""
+    texts = [v for number, v in _fields(data) if number == wanted and isinstance(v, memoryview)]
+    return _text(texts[-1]) if texts else ""
 
 
 def _varint(value: int) -> bytes:

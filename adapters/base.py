@@ -125,7 +125,7 @@ class Adapter(ABC):
         n = n_rows(inputs)
         if n == 0:
             return self._no_rows(), Ledger()
-        steps = self.stream(inputs)
+        steps = self._steps(inputs)
         parts = []
         try:
             while True:
@@ -166,6 +166,10 @@ class Adapter(ABC):
             seconds, calls = seconds + time.perf_counter() - began, calls + 1
             yield start, scores
         return Ledger(calls, n, seconds=seconds)
+
+    def _steps(self, inputs: Any) -> Generator[tuple[int, FloatArray], None, Ledger]:
+        """Stream for a caller who needs nothing before the end."""
+        return self.stream(inputs)
 
     def _scores(self, batch: Any, n: int, start: int) -> FloatArray:
         """Return checked scores of one batch whose first row is row ``start`` of the inputs."""

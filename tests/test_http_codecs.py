@@ -211,6 +211,22 @@ def decode(codec, body, n, headers=None):
     return codec.decode(Reply(200, Headers(headers or {}), body), n, "t")
 
 
+def test_what_the_fast_way_of_writing_refuses_goes_the_long_way():
+    template = {"seed": 10**30, "rows": "$rows"}
+    body = CustomJson(request=template).encode(as_rows([[1.5]]), "").body
+    assert json.loads(body) == {"seed": 10**30, "rows": [[1.5]]}
+
+
+def test_answers_that_the_fast_way_of_reading_refuses_are_read_the_long_way():
+    codec = CustomJson(answer="p")
+    for text in ('{"p": [1, 2], "note": NaN}', '{"p": [1, 2], "note": "\\ud800"}'):
+        np.testing.assert_array_equal(
+            codec.decode(Reply(200, {}, text.encode()), 2, "").scores.ravel(), [1, 2]
+        )
+    wide = Reply(200, {}, '{"p": [1, 2]}'.encode("utf-16"))
+    np.testing.assert_array_equal(codec.decode(wide, 2, "").scores.ravel(), [1, 2])
+
+
 def test_custom_paths_labels_and_callables():
     codec = CustomJson(answer="data[*].scores")
     body = b'{"data": [{"scores": [1, 2.5]}, {"scores": [3, 4]}]}'

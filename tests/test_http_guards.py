@@ -25,7 +25,15 @@ import pytest
 from servers.faulty import Faulty, Plan, truth
 
 import blackbox_xai as bx
-from blackbox_xai.adapters.http import Budget, CustomJson, HttpModel, Limits, OpenInference, Secret
+from blackbox_xai.adapters.http import (
+    Budget,
+    CustomJson,
+    HttpModel,
+    Limits,
+    MLflow,
+    OpenInference,
+    Secret,
+)
 from blackbox_xai.errors import (
     AnswerError,
     BlackboxError,
@@ -44,6 +52,13 @@ def connect(server, **settings):
     limits = {"timeout": 2.0, "max_parallel": 8} | settings.pop("limits", {})
     settings = {"batch_size": 16, "preflight": False, "canary_every": 0} | settings
     return HttpModel(server.url, limits=Limits(**limits), **settings)
+
+
+def wait_for(fact):
+    patience = time.monotonic() + 30
+    while not fact():
+        assert time.monotonic() < patience
+        time.sleep(0.005)
 
 
 # ---- secrets
@@ -473,13 +488,26 @@ def test_a_stream_that_nobody_reads_holds_up_no_other_call():
     with Faulty() as server:
         model = connect(server)
         stream = model.stream(X)
-        next(stream)
+        first = next(stream)
         np.testing.assert_array_equal(model.predict(X[:512]), truth(X[:512]))
-        waiting = server.rows
+        asked_for = 512 + 16 * 8
+        wait_for(lambda: server.rows >= asked_for)
         time.sleep(0.1)
-        assert server.rows == waiting <= 512 + 16 * (1 + 8)  # what is not read is not sent for
-        parts = dict(stream)
-    np.testing.assert_array_equal(np.concatenate([parts[i] for i in sorted(parts)]), truth(X[16:]))
+        assert server.rows == asked_for  # what is not read is not sent for
+        parts = dict([first, *stream])
+    np.testing.assert_array_equal(np.concatenate([parts[i] for i in sorted(parts)]), truth(X))
+
+
+def test_a_call_whose_answers_nobody_writes_down_waits_for_nobody():
+    with Faulty() as server:
+        model = connect(server)
+        model.predict(X[:16])
+        before = server.rows
+        steps = model._steps(X)
+        first = next(steps)
+        wait_for(lambda: server.rows - before >= len(X))  # though nothing more is taken
+        parts = dict([first, *steps])
+    np.testing.assert_array_equal(np.concatenate([parts[i] for i in sorted(parts)]), truth(X))
 
 
 # ---- settings
@@ -498,6 +526,12 @@ def test_a_stream_that_nobody_reads_holds_up_no_other_call():
         (lambda: Budget(money=3.0), "money needs a price"),
         (lambda: CustomJson(request={"a": 1}), "request must hold one of"),
         (lambda: CustomJson(answer="a["), "no JMESPath"),
+        (
+            lambda: CustomJson(request={"t": float("nan"), "x": "$rows"}),
+            "request must be JSON with",
+        ),
+        (lambda: CustomJson(request={"t": {1, 2}, "x": "$rows"}), "request must be JSON with"),
+        (lambda: MLflow(params=(("t", float("inf")),)), "params must be JSON with finite"),
         (lambda: Secret("a", env="B"), "not both"),
     ],
 )

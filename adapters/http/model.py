@@ -161,13 +161,21 @@ class HttpModel(Adapter):
         Interrupted
             On Ctrl-C, likewise.
         """
+        return (yield from self._stream(inputs, kept=True))
+
+    def _steps(self, inputs: Any) -> Generator[tuple[int, FloatArray], None, Ledger]:
+        return self._stream(inputs, kept=False)
+
+    def _stream(
+        self, inputs: Any, *, kept: bool
+    ) -> Generator[tuple[int, FloatArray], None, Ledger]:
         rows = as_rows(inputs, allow_missing=self._allow_missing)
         client = self._connected()
         rows = arranged(rows, client.codec, self.columns, self._width)
         fit_batch(client, rows)
         client.meter.check(-(-rows.n // client.size.most), rows.n)
         before = self._fly(client, rows)
-        run = Run(client, rows, self._canary)
+        run = Run(client, rows, self._canary, kept=kept)
         try:
             yield from run.answers()
         except PredictError as error:

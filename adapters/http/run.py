@@ -30,8 +30,8 @@ class Run:
     """Scores ``rows`` with a client; ``answers`` yields them as they come in.
 
     A run has as many places as requests may be in flight. A batch has its place from before it is
-    sent until the caller, who may have written its scores down, comes back for the next: whatever
-    happens to the process, no more than that is lost.
+    sent until it is answered, or with ``kept`` until the caller, who writes its scores down, comes
+    back for the next: whatever happens to the process, no more than that is lost.
 
     Parameters
     ----------
@@ -43,10 +43,19 @@ class Run:
         A row with a known answer, sent along now and then.
     lone : bool
         The rows are a single one, which is the cause if the server fails on it.
+    kept : bool
+        The caller writes scores down as they come. Handing each over costs two turns of threads,
+        so without, they are handed over in bulk.
     """
 
     def __init__(
-        self, client: Client, rows: Rows, canary: Canary | None = None, *, lone: bool = False
+        self,
+        client: Client,
+        rows: Rows,
+        canary: Canary | None = None,
+        *,
+        lone: bool = False,
+        kept: bool = False,
     ) -> None:
         self.client = client
         self.rows = rows
@@ -59,6 +68,7 @@ class Run:
         self._stopped = threading.Event()
         self._pieces = Pieces(client, rows.n, canary, lone=lone)
         self._places = client.limits.max_parallel
+        self._kept = kept
         self._in_flight = 0
         self._workers = 0
         self._idle = 0
@@ -92,7 +102,8 @@ class Run:
             while (answer := self._next_done()) is not None:
                 start, scores, places = answer
                 yield start, scores
-                self._free(places)
+                if places:
+                    self._free(places)
         except KeyboardInterrupt:
             self._stopped.set()
             yield from self._landed(_LINGER_SECONDS)
@@ -202,8 +213,11 @@ class Run:
         with self.client.size_lock:
             self.client.size.good(rows.n, piece.trial)
         with self._changed:
-            self._done.append((piece.start, scores, 1))
-            self._over.notify()
+            self._done.append((piece.start, scores, int(self._kept)))
+            if self._kept:
+                self._over.notify()
+            else:
+                self._places += 1
 
     def _count(self, **changes: int) -> None:
         with self._changed:

@@ -8,13 +8,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from blackbox_xai._checks import shown
 from blackbox_xai.adapters.http.faults import Answer, Fault, Reply, Verdict
-from blackbox_xai.errors import AnswerError
+from blackbox_xai.errors import AnswerError, InputError
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["answer_of_flat", "answer_of_list", "invalid", "labelled", "parse_json", "to_json"]
+__all__ = [
+    "answer_of_flat",
+    "answer_of_list",
+    "check_json",
+    "invalid",
+    "labelled",
+    "parse_json",
+    "to_json",
+]
 
 _NUMBERS = frozenset({int, float})
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
@@ -26,8 +35,25 @@ def invalid(reason: str, row: int | None = None) -> Fault:
 
 
 def to_json(value: Any) -> bytes:
-    """Return strict JSON; NaN and infinity never get out."""
-    return _ENCODER.encode(value).encode()
+    """Return strict JSON; NaN and infinity never get out.
+
+    Numbers of inputs are finite here, so most values go the fast way; what it refuses (integers
+    beyond 64 bits) goes the long way.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _ENCODER.encode(value).encode()
+
+
+def check_json(name: str, value: Any) -> None:
+    """Refuse what a user wants sent along if it is no strict JSON."""
+    try:
+        _ENCODER.encode(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} must be JSON with finite numbers, got {shown(value)} ({shown(str(error))})."
+        ) from None
 
 
 def parse_json(reply: Reply) -> Any:
@@ -38,6 +64,13 @@ def parse_json(reply: Reply) -> Any:
     Fault
         When the body is no JSON.
     """
+    try:
+        return orjson.loads(reply.body)
+    except ValueError:
+        return _parse_lenient(reply)
+
+
+def _parse_lenient(reply: Reply) -> Any:
     try:
         return json.loads(reply.body)
     except (ValueError, RecursionError) as error:

@@ -193,7 +193,7 @@ def _close(connection: sqlite3.Connection, owner: int) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Change to a write-ahead log; here sqlite gives up at once when the file is in use, we wait."""
+    """Change to a write-ahead log. Sqlite gives up at once when the file is in use; we wait."""
     give_up = time.monotonic() + _WAIT_SECONDS
     while True:
         try:

@@ -13,6 +13,7 @@ from blackbox_xai.adapters.http.faults import Answer, Fault, Reply, Verdict
 from blackbox_xai.adapters.http.rows import Rows
 from blackbox_xai.adapters.http.strict import (
     answer_of_list,
+    check_json,
     invalid,
     labelled,
     parse_json,
@@ -82,6 +83,7 @@ class CustomJson(Codec):
         import jmespath
 
         check_choice("layout", self.layout, ("list", "dict", "columns", "flat"))
+        check_json("request", self.request)
         if self.to_body is None and len(_holes(self.request)) != 1:
             raise InputError(
                 f"request must hold one of {', '.join(_HOLES)} once, got {shown(self.request)}."

@@ -10,7 +10,13 @@ from blackbox_xai.adapters.http.codecs.base import Codec, Payload
 from blackbox_xai.adapters.http.codecs.v1 import pick_output
 from blackbox_xai.adapters.http.faults import Answer, Reply
 from blackbox_xai.adapters.http.rows import Rows
-from blackbox_xai.adapters.http.strict import answer_of_list, invalid, parse_json, to_json
+from blackbox_xai.adapters.http.strict import (
+    answer_of_list,
+    check_json,
+    invalid,
+    parse_json,
+    to_json,
+)
 
 __all__ = ["MLflow"]
 
@@ -48,6 +54,7 @@ class MLflow(Codec):
 
     def __post_init__(self) -> None:
         check_choice("form", self.form, ("split", "records", "instances", "inputs"))
+        check_json("params", dict(self.params))
 
     def path(self, path: str) -> str:
         """Return the path that ends in ``/invocations``."""

@@ -65,6 +65,17 @@ def test_a_described_model_answers_as_the_server_does(run, monkeypatch):
         assert "s3cr3t" not in out + err
 
 
+def test_who_has_named_columns_for_a_server_without_names_is_told_the_way_out(run):
+    with Faulty() as server:
+        config = f'[model]\nurl = "{server.url}"\n'
+        code, _, err = run(config, *PROBE)
+        assert code == 5
+        assert "the model's order is not known" in err
+        assert "--by-position" in err
+        code, _, err = run(config, *PROBE, "--by-position")
+        assert code == 0, err
+
+
 def test_the_command_line_goes_before_the_file(run):
     with Faulty() as server:
         config = f'[model]\nurl = "{server.url}"\nbatch_size = 3\noutput_names = ["x", "y", "z"]\n'

@@ -129,7 +129,8 @@ def arranged(rows: Rows, codec: Codec, columns: Sequence[str] | None, width: int
         raise InputError(
             f"inputs have named columns, but {type(codec).__name__} sends them by position, and "
             "the model's order is not known. Pass columns=[...] in the model's order "
-            f"(columns={shown(list(rows.names[:2]))[:-1]}, ...] if it is that of these inputs)."
+            f"(columns={shown(list(rows.names[:2]))[:-1]}, ...] if it is that of these inputs; "
+            "on the command line: --by-position)."
         )
     if width is not None and rows.width not in (None, width):
         raise InputError(f"inputs must have {width} columns as before, got {rows.width}.")

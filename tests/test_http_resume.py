@@ -37,7 +37,7 @@ def run(server, path):
 
 
 def finished(process):
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     return np.frombuffer(bytes.fromhex(said.strip())).reshape(N, 3)
 
@@ -48,24 +48,20 @@ def test_a_killed_run_loses_what_was_in_flight_and_no_more(answered, tmp_path):
 
     def model(rows):
         if next(calls) > answered:
-            go_on.wait(60)
+            go_on.wait(300)
         return truth(rows)
 
     with Faulty(model=model) as server:
         first = run(server, tmp_path / "log")
-        wanted = answered + (IN_FLIGHT if answered > 1 else 1)
-        while server.requests < wanted:
+        while server.requests < answered + IN_FLIGHT:
             assert first.poll() is None
             time.sleep(0.005)
-        time.sleep(0.05)  # would more be sent, they would be by now
+        time.sleep(0.05)  # would more be sent, most of it would be by now
         first.kill()
         first.communicate()
         go_on.set()
-        lost = server.requests - answered
-        assert lost <= IN_FLIGHT
         scores = finished(run(server, tmp_path / "log"))
-        assert N <= server.rows <= N + IN_FLIGHT * BATCH
-        assert server.rows == N + lost * BATCH
+        assert server.rows == N + IN_FLIGHT * BATCH
         np.testing.assert_array_equal(scores, truth(X))
         paid = server.requests
         np.testing.assert_array_equal(finished(run(server, tmp_path / "log")), scores)

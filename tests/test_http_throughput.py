@@ -66,14 +66,17 @@ def test_a_bomb_costs_no_memory():
     assert most <= (1 << 20) + (4 << 20)  # of 20 MB
 
 
-def test_overhead_of_one_call_is_small():
+def test_overhead_of_one_call_is_small(monkeypatch):
+    # Nobody waits until it is time to look again: that would now take a minute. The rest is the
+    # processor's time, of the server too, which a busy machine does not change much.
+    monkeypatch.setattr("blackbox_xai.adapters.http.run._LOOK_SECONDS", 60.0)
     with Faulty(Plan(delay=PAUSE)) as server:
         model = HttpModel(server.url, batch_size=16, preflight=False)
         model.predict(X[:16])
-        seconds = []
+        began, seconds = time.monotonic(), []
         for _ in range(10):
-            began = time.monotonic()
+            used = time.process_time()
             np.testing.assert_array_equal(model.predict(X[:16]), truth(X[:16]))
-            seconds.append(time.monotonic() - began)
-    # The best of ten: the others may have met a busy machine.
-    assert min(seconds) <= 1.1 * PAUSE + 0.01
+            seconds.append(time.process_time() - used)
+        assert time.monotonic() - began < 60
+    assert min(seconds) <= 0.1 * PAUSE + 0.01

@@ -37,9 +37,9 @@ def nearest(
 ) -> tuple[IntArray, FloatArray]:
     """Return the ``k`` nearest points of each query and their distances, nearest first.
 
-    Candidates come from a matrix product in single precision, whose last bits depend on the size
-    of the block; they are measured again one by one, so that no query depends on the others in
-    the call. Points should be centred, as distances between far-off points lose digits.
+    Candidates come from matrix products, whose last bits depend on the size of the block; they
+    are measured again one by one, so that no query depends on the others in the call. Points
+    should be centred, as distances between far-off points lose digits.
 
     Parameters
     ----------
@@ -61,27 +61,37 @@ def nearest(
     >>> nearest(points, points, 1, skip_self=True)[0].ravel()
     array([1, 0, 1])
     """
+    if skip_self:
+        candidates = _of_each_other(points, min(k + _SPARE, len(points) - 1))
+        return remeasured(queries, points, candidates, k)
     n = len(points)
-    wanted = min(k + _SPARE, n - skip_self)
-    indices = np.empty((len(queries), k), dtype=np.intp)
+    wanted = min(k + _SPARE, n)
+    indices, distances = np.empty((len(queries), k), dtype=np.intp), np.empty((len(queries), k))
     small = points.astype(np.float32)
-    distances = np.empty((len(queries), k))
     for block in blocks(len(queries), n):
         rough = squared_distances(queries[block].astype(np.float32), small)
-        if skip_self:
-            rough[np.arange(len(rough)), np.arange(block.start, block.stop)] = np.inf
         near = np.argpartition(rough, wanted - 1, axis=1)[:, :wanted] if wanted < n else None
-        candidates = np.sort(
-            np.broadcast_to(np.arange(n), rough.shape) if near is None else near, axis=1
-        )
+        candidates = np.broadcast_to(np.arange(n), rough.shape) if near is None else near
         indices[block], distances[block] = remeasured(queries[block], points, candidates, k)
     return indices, distances
+
+
+def _of_each_other(points: FloatArray, k: int) -> IntArray:
+    """Return the ``k`` nearest other points of each point, in any order, as far as digits allow.
+
+    By scikit-learn, whose threads share the work and do not spin between matrix products.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    index = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
+    return np.asarray(index.kneighbors(return_distance=False))
 
 
 def remeasured(
     queries: FloatArray, points: FloatArray, candidates: IntArray, k: int
 ) -> tuple[IntArray, FloatArray]:
     """Return the ``k`` nearest of the candidates ``(q, c)`` and their distances, nearest first."""
+    candidates = np.sort(candidates, axis=1)  # ties go to the lower number
     exact = _exact(queries, points, candidates)
     order = np.argsort(exact, axis=1, kind="stable")[:, :k]
     return (

@@ -18,6 +18,7 @@ __all__ = ["descend"]
 
 _MAX_STEP = 5.0
 _FEW = 400  # up to so many rows, all pairs cost less than a grid
+_ROWS = 1000
 
 
 def descend(
@@ -58,13 +59,11 @@ def descend(
     L. van der Maaten and G. Hinton (2008), equation 5, with the gains of R. Jacobs (1988). The
     learning rate is that of A. Belkina et al. (2019).
     """
-    n = len(start)
-    rate = learning_rate or max(n / exaggeration, 50.0)
-    rows = np.repeat(np.arange(n), np.diff(graph.indptr))
-    work = graph.copy()
+    rate = learning_rate or max(len(start) / exaggeration, 50.0)
+    pull = _Attraction(graph)
     places, step, gains = start.copy(), np.zeros_like(start), np.ones_like(start)
     for _ in range(n_iter):
-        gradient = 4 * (exaggeration * _attraction(graph, work, rows, places) - _push(places))
+        gradient = 4 * (exaggeration * pull(places) - _push(places))
         same = np.sign(gradient) == np.sign(step)
         gains = np.maximum(np.where(same, gains * 0.8, gains + 0.2), 0.01)
         step = np.clip(momentum * step - rate * gains * gradient, -_MAX_STEP, _MAX_STEP)
@@ -74,28 +73,37 @@ def descend(
     return places
 
 
-def _attraction(
-    graph: csr_array, work: csr_array, rows: np.ndarray, places: FloatArray
-) -> FloatArray:
-    """Return ``sum_j p_ij q_ij (y_i - y_j)``; ``work`` has the graph's structure."""
-    x, y = places.T
-    gap = (x[rows] - x[graph.indices]) ** 2
-    gap += (y[rows] - y[graph.indices]) ** 2
-    gap += 1
-    np.divide(graph.data, gap, out=work.data)
-    total = work @ np.column_stack([np.ones(len(places)), places])
-    pull: FloatArray = total[:, :1] * places - total[:, 1:]
-    return pull
+class _Attraction:
+    """The pull of neighbours, ``sum_j p_ij (y_i - y_j) / (1 + |y_i - y_j|^2)``."""
+
+    def __init__(self, graph: csr_array) -> None:
+        self._starts = graph.indptr.astype(np.intp)
+        self._ends = graph.indices.astype(np.intp)
+        self._p = graph.data.astype(np.float32)
+
+    def __call__(self, places: FloatArray) -> FloatArray:
+        """Return the pull on places ``(n, 2)``; as complex numbers each is one, not two."""
+        spots = np.ascontiguousarray(places, dtype=np.float32).view(np.complex64)[:, 0]
+        pull = np.empty_like(spots)
+        for low in range(0, len(spots), _ROWS):  # few enough that all stays in the cache
+            starts = self._starts[low : low + _ROWS + 1]
+            edges = slice(starts[0], starts[-1])
+            gap = np.repeat(spots[low : low + _ROWS], np.diff(starts))
+            gap -= spots[self._ends[edges]]
+            square = gap.real**2
+            square += gap.imag**2
+            square += 1
+            gap *= self._p[edges] / square
+            pull[low : low + _ROWS] = np.add.reduceat(gap, starts[:-1] - starts[0])
+        return pull.view(np.float32).reshape(-1, 2).astype(np.float64)
 
 
 def _push(places: FloatArray) -> FloatArray:
     """Return the normalised repulsion ``sum_j q_ij^2 (y_i - y_j) / Z``."""
-    if len(places) <= _FEW:
-        near = 1 / (1 + squared_distances(places, places))
-        total = near.sum() - len(places)
-        near *= near
-        force = near.sum(axis=1)[:, None] * places - near @ places
-        return np.asarray(force / max(float(total), 1e-12))
-    field, self_mass = repulsion(places)
-    force_x, force_y, mass = field.at(places)
-    return np.column_stack([force_x, force_y]) / max(float((mass - self_mass).sum()), 1e-12)
+    if len(places) > _FEW:
+        return repulsion(places)
+    near = 1 / (1 + squared_distances(places, places))
+    total = near.sum() - len(places)
+    near *= near
+    force = near.sum(axis=1)[:, None] * places - near @ places
+    return np.asarray(force / max(float(total), 1e-12))

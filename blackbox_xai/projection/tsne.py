@@ -15,7 +15,7 @@ from blackbox_xai.points.neighbours import blocks, nearest, remeasured
 from blackbox_xai.projection.affinity import affinities, perplexity_weights
 from blackbox_xai.projection.base import Projection
 from blackbox_xai.projection.descent import descend
-from blackbox_xai.projection.field import repulsion
+from blackbox_xai.projection.field import repulsive_field
 from blackbox_xai.projection.linear import principal_axes
 from blackbox_xai.protocols import FloatArray, IntArray
 
@@ -114,7 +114,7 @@ class TSNEProjection(Projection):
             )
         finally:
             close()
-        self._field, _ = repulsion(places, margin=0.15)
+        self._field = repulsive_field(places)
         self._axes = _main_axes(points, int(rng.integers(2**31)))
         self._narrow = self._narrowed(points)
         return places
@@ -158,8 +158,8 @@ class TSNEProjection(Projection):
             for _ in range(_NEW_STEPS):
                 gap = here - anchors
                 pull = _add_up(attraction * gap / (1 + (gap**2).sum(axis=2, keepdims=True)))
-                push_x, push_y, mass = self._field.at(here)
-                push = np.stack([push_x, push_y], axis=1) / np.maximum(mass, 1e-12)[:, None]
+                sums = self._field.at(here)
+                push = sums[:, :2] / np.maximum(sums[:, 2:], 1e-12)
                 step = _NEW_MOMENTUM * step - (_NEW_EXAGGERATION * pull - push)
                 here = here + np.clip(step, -_NEW_MAX_STEP, _NEW_MAX_STEP)
             places[block] = here

@@ -39,7 +39,7 @@ def run(page: Path, profile: Path, *flags: str) -> tuple[str, list[str]]:
         [_PATH, *_FLAGS, f"--user-data-dir={profile}", *flags, page.as_uri()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]

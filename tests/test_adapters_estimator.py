@@ -300,7 +300,7 @@ def test_the_fingerprint_of_a_text_model_outlives_the_process(tmp_path):
         env={**os.environ, "PYTHONHASHSEED": "7"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     assert done.stdout.strip() == before

@@ -445,7 +445,7 @@ def test_ctrl_c_stops_an_endless_model():
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=True,
     )
     assert done.stdout.strip() == "stopped True", done.stderr
@@ -618,7 +618,7 @@ def test_a_forked_process_builds_its_own_session():
         "x = np.ones((2000, 300))\n"
         "scores = model.predict(x)\n"
         "if os.fork() == 0:\n"
-        "    signal.alarm(200)\n"
+        "    signal.alarm(600)\n"
         "    os._exit(0 if np.array_equal(model.predict(x), scores) else 1)\n"
         "print(os.wait()[1])\n"
     )
@@ -628,7 +628,7 @@ def test_a_forked_process_builds_its_own_session():
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=True,
     )
     assert done.stdout.strip() == "0"

@@ -326,7 +326,7 @@ def test_ctrl_c_writes_the_finished_part_and_ends_with_130(place):
     process.send_signal(signal.SIGINT)
     process.stderr.read()
     process.stderr.close()
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=600) == 130
     document = json.loads((place / "r.json").read_text())
     assert document["ledger"]["stopped"][-1] == {"stage": "rows", "why": "Interrupted."}
     assert document["truth"]["n"] == 40

@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> str:
         [sys.executable, "-c", command, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=600,
         text=True,
         check=False,
     )

@@ -22,7 +22,7 @@ def run(script: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess
         env={**os.environ, "MPLBACKEND": "Agg"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
 

@@ -506,7 +506,7 @@ def test_a_fork_makes_a_connection_of_its_own():
         child = context.Process(target=_score_in_child, args=(model, queue))
         known = server.accepted
         child.start()
-        np.testing.assert_array_equal(queue.get(timeout=300), truth(X[:4]))
+        np.testing.assert_array_equal(queue.get(timeout=600), truth(X[:4]))
         child.join(300)
         assert server.accepted > known
         np.testing.assert_array_equal(model.predict(X[:20]), truth(X[:20]))

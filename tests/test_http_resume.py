@@ -37,7 +37,7 @@ def run(server, path):
 
 
 def finished(process):
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     return np.frombuffer(bytes.fromhex(said.strip())).reshape(N, 3)
 

@@ -35,7 +35,7 @@ HEAVY = (
 def python(code: str, *, executable: str = sys.executable, cwd: Path | None = None) -> str:
     """Return what ``code`` prints in an interpreter of its own."""
     done = subprocess.run(
-        [executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        [executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -122,7 +122,7 @@ def build(*arguments: str, source: Path, out: Path) -> None:
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, *arguments, source],
         check=True,
         capture_output=True,
-        timeout=300,
+        timeout=600,
     )
 
 

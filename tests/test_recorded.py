@@ -446,19 +446,19 @@ def test_a_killed_run_pays_again_only_for_what_was_in_flight(path, tmp_path):
     first.send_signal(signal.SIGKILL)
     first.communicate()
     second = run(path, counted)
-    answer = second.communicate(timeout=60)[0].strip()
+    answer = second.communicate(timeout=600)[0].strip()
     paid = counted.stat().st_size // 32
     assert paid == 200 + 5  # the batch that was in flight is paid twice, and no other
     np.testing.assert_array_equal(np.frombuffer(bytes.fromhex(answer)), X.sum(axis=1) / 3)
     third = run(path, counted)
-    assert third.communicate(timeout=60)[0].strip() == answer
+    assert third.communicate(timeout=600)[0].strip() == answer
     assert counted.stat().st_size // 32 == paid
 
 
 def test_two_processes_may_share_a_log(path, tmp_path):
     counted = tmp_path / "paid"
     runs = [run(path, counted) for _ in range(2)]
-    answers = {one.communicate(timeout=60)[0].strip() for one in runs}
+    answers = {one.communicate(timeout=600)[0].strip() for one in runs}
     assert [one.returncode for one in runs] == [0, 0]
     assert len(answers) == 1
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -486,14 +486,19 @@ def test_a_log_that_another_process_is_making_is_waited_for(path, monkeypatch):
 
 
 def test_threads_that_want_the_same_rows_pay_once(path):
-    paid = Paid()
-    slow = lambda batch: (time.sleep(0.002), paid(batch))[1]  # noqa: E731
+    paid, together = Paid(), threading.Barrier(8)
+
+    def slow(batch):
+        time.sleep(0.002)
+        return paid(batch)
+
     model = recorded(slow, path, batch_size=10)
     found = [None] * 8
     costs = [None] * 8
 
     def work(i):
         rows = np.roll(X, 25 * i, axis=0)
+        together.wait(600)
         scores, costs[i] = model.predict_counted(rows)
         found[i] = np.array_equal(scores, truth(rows))
 
@@ -501,24 +506,31 @@ def test_threads_that_want_the_same_rows_pay_once(path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     assert found == [True] * 8
     assert paid.total == 200 == sum(cost.rows for cost in costs)
     assert sum(cost.cache_hits for cost in costs) == 7 * 200
 
 
-def test_a_thread_that_fails_leaves_its_rows_to_the_others():
-    started, calls = threading.Event(), []
+def test_a_thread_that_fails_leaves_its_rows_to_the_others(monkeypatch):
+    started, awaited, calls = threading.Event(), threading.Event(), []
 
     def model(batch):
         calls.append(len(batch))
         if len(calls) == 1:
             started.set()
-            time.sleep(0.05)
+            assert awaited.wait(600)
             raise Killed
         return truth(batch)
 
     kept = RecordedModel(CallableModel(model), probe=False)
+    wait = kept._memory.wait
+
+    def noted_wait(keys):
+        awaited.set()
+        wait(keys)
+
+    monkeypatch.setattr(kept._memory, "wait", noted_wait)
 
     def first():
         with pytest.raises(Killed):

@@ -299,6 +299,20 @@ def test_a_connection_closed_while_idle_is_opened_again_unnoticed():
     np.testing.assert_array_equal(scores, truth(X[:16]))
 
 
+def test_after_a_crash_the_connection_is_not_used_again():
+    """Some servers close it a moment after their 500, unannounced: what is sent then is lost."""
+    with Faulty(Plan(poison=(tuple(X[5]),))) as server:
+        model = connect(server, limits={"max_parallel": 1})
+        model.predict(X[16:32])
+        assert server.accepted == 1
+        with pytest.raises(PredictError):
+            model.predict(X[:16])
+        model.predict(X[16:32])
+        model.predict(X[16:32])
+    assert server.kinds["500"] > 1
+    assert server.accepted == 1 + server.kinds["500"]
+
+
 def test_texts_keep_their_order_of_labels():
     texts = [f"{'a' * (i % 4)} tale {i % 7}" for i in range(40)]
     with Faulty(Plan(faults={"503": 0.1})) as server:

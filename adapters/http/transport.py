@@ -24,6 +24,7 @@ __all__ = ["Transport"]
 _CONNECT_SECONDS = 4.0
 _PIECE = 1 << 16
 _ONCE = urllib3.Retry(total=False, redirect=0)  # repeats are decided elsewhere
+_CRASHED = 500  # after it many servers close the connection without having said so
 _IDLE_SECONDS = 0.5  # a server may close a connection that was idle for longer
 
 
@@ -145,6 +146,8 @@ class Transport:
                 decode_content=False,
                 timeout=urllib3.Timeout(connect=min(left, _CONNECT_SECONDS), read=left),
             )
+            if response.status == _CRASHED:
+                current.spoil()
             data = _read(response, deadline, cap)
             if time.monotonic() >= deadline:
                 raise TimeoutError  # shut down by the watchdog, which looks like an end

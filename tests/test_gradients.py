@@ -9,6 +9,7 @@ import pytest
 
 import blackbox_xai as bx
 from blackbox_xai.errors import BudgetError, InputError
+from blackbox_xai.solvers.student import student_error
 from toys import Spy
 
 LABELS = np.kron(np.arange(16).reshape(4, 4), np.ones((4, 4), int))
@@ -251,3 +252,25 @@ def test_same_bits_for_any_batch_size() -> None:
             for n in (1, 7, None)
         }
         assert len(bits) == 1
+
+
+@pytest.mark.parametrize(("n", "least"), [(5, 0.88), (10, 0.9), (20, 0.92)])
+def test_intervals_of_repeats_hold_whether_normal_or_skewed(n: int, least: float) -> None:
+    rng = np.random.default_rng(0)
+    laws = {
+        "normal": (rng.normal(size=(20_000, 8)), 0.0),
+        "skewed": (rng.exponential(size=(20_000, 8)), 1.0),
+        "rare": (rng.random((20_000, 8)) < 0.45, 0.45),
+    }
+    for name, (drawn, mean) in laws.items():
+        repeats = np.asarray(drawn, dtype=float).reshape(-1, n, 8)
+        hits = [
+            np.abs(r.mean(axis=0) - mean) <= 1.96 * student_error(r[..., None])[:, 0]
+            for r in repeats
+        ]
+        assert least <= np.mean(hits) <= 0.995, name
+
+
+def test_repeats_that_agree_or_are_too_few_have_no_error_or_none() -> None:
+    assert student_error(np.ones((4, 2, 1))) is None
+    assert (student_error(np.full((6, 2, 1), 1 / 3)) < 1e-15).all()

@@ -11,7 +11,15 @@ from scipy.stats import qmc
 
 from blackbox_xai.protocols import FloatArray, IntArray
 
-__all__ = ["N_BINS", "BinLaws", "BinnedRows", "LevelArray", "quartile_laws", "sobol_points"]
+__all__ = [
+    "N_BINS",
+    "BinLaws",
+    "BinnedRows",
+    "LevelArray",
+    "net_size",
+    "quartile_laws",
+    "sobol_points",
+]
 
 LevelArray = NDArray[np.int8]
 _EDGES = (25, 50, 75)
@@ -171,6 +179,17 @@ def _totals(at: IntArray, values: FloatArray, c: int) -> FloatArray:
     return totals
 
 
+def net_size(n: int) -> int:
+    """Points of each net that ``sobol_points`` puts ``n`` points together from; two nets or more.
+
+    Examples
+    --------
+    >>> net_size(399), net_size(5000)
+    (128, 512)
+    """
+    return min(_NET, 1 << max(((n + 1) // 2).bit_length() - 1, 0))
+
+
 def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
     """Points of the unit cube, shape ``(c, n)``: scrambled Sobol nets, shifted independently.
 
@@ -185,7 +204,7 @@ def sobol_points(c: int, n: int, rng: np.random.Generator) -> FloatArray:
     """
     if c > _MAX_SOBOL:
         return rng.random((c, n))
-    size = min(_NET, 1 << max(((n + 1) // 2).bit_length() - 1, 0))
+    size = net_size(n)
     net = qmc.Sobol(c, scramble=True, bits=_NET_BITS, rng=rng).random(size).T
     digits = np.ascontiguousarray(net * 2.0**_BITS).astype(np.uint32)
     shifts = rng.integers(1 << _BITS, size=(c, -(-n // size)), dtype=np.uint32)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+from blackbox_xai.solvers.nets import net_factor
 
 __all__ = ["ContrastFit", "fit_contrasts"]
 
@@ -36,6 +37,7 @@ def fit_contrasts(
     shares: FloatArray,
     own: BoolArray,
     scores: FloatArray,
+    net: int | None = None,
 ) -> ContrastFit:
     """Contrast ``E[f | own level] - E[f | other levels]`` of each feature.
 
@@ -52,6 +54,9 @@ def fit_contrasts(
     own : ndarray of shape (d, b)
         Which levels count as the feature's own.
     scores : ndarray of shape (m, k)
+    net : int, optional
+        Rows of each of several independent nets of well-spread points, which stand together.
+        None takes all rows as independent.
 
     Returns
     -------
@@ -84,7 +89,10 @@ def fit_contrasts(
     residuals = centred - fitted[:k].T
     spare = m / max(m - p - 1, 1)
     variance = np.square(fitted[k:]) @ np.square(residuals).astype(np.float32)
-    std_err = np.sqrt(spare * variance.astype(np.float64))
+    variance = spare * variance.astype(np.float64)
+    std_err = np.sqrt(variance)
+    if net is not None:
+        std_err *= net_factor(fitted[k:], residuals.T.astype(np.float32), variance, net)
     return ContrastFit(contrast @ slopes, std_err, y_mean + (chances - mean) @ slopes)
 
 

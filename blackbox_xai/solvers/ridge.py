@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from blackbox_xai.protocols import FloatArray, IntArray
+from blackbox_xai.solvers.nets import net_factor
 
 __all__ = ["RidgeFit", "fit_ridge", "held_out_r2", "linear_r2"]
 
@@ -48,6 +49,7 @@ def fit_ridge(
     alpha: float,
     weights: FloatArray | None = None,
     groups: IntArray | None = None,
+    net: int | None = None,
 ) -> RidgeFit:
     """Fit ``scores ~ intercept + z @ coef`` by weighted ridge regression.
 
@@ -64,6 +66,8 @@ def fit_ridge(
     groups : ndarray of shape (m,), optional
         Rows of one group, which stand together, depend on each other; None takes all rows as
         independent.
+    net : int, optional
+        Rows of each of several independent nets of well-spread points, which stand together.
 
     Returns
     -------
@@ -92,10 +96,14 @@ def fit_ridge(
     coef = cho_solve(factor, moment)
     residuals = yc - zc @ coef
     pull = alpha * cho_solve(factor, coef)
+    drawn = _sandwich(zc, residuals * w[:, None], groups, factor)
+    if net is not None:
+        pulls = cho_solve(factor, (zc * w[:, None]).T)
+        drawn = drawn * net_factor(pulls, residuals.T, drawn**2, net)
     return RidgeFit(
         coef=coef,
         intercept=y_mean - z_mean @ coef,
-        std_err=np.hypot(_sandwich(zc, residuals * w[:, None], groups, factor), pull),
+        std_err=np.hypot(drawn, pull),
         r2=_r2(residuals, yc, w),
         held_out_r2=_held_out_r2(zc, yc, w, _fold_cuts(groups), alpha),
     )

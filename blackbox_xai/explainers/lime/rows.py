@@ -7,7 +7,14 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri
 
-from blackbox_xai.coalitions.bins import N_BINS, BinLaws, LevelArray, quartile_laws, sobol_points
+from blackbox_xai.coalitions.bins import (
+    N_BINS,
+    BinLaws,
+    LevelArray,
+    net_size,
+    quartile_laws,
+    sobol_points,
+)
 from blackbox_xai.explainers.lime.neighbourhood import Surrogate
 from blackbox_xai.maskers.draws import DrawnRow
 from blackbox_xai.protocols import BoolArray, FloatArray
@@ -60,7 +67,7 @@ def draw_bins(
     if int((shares > 0).sum()) * _ROWS_PER_LEVEL > n:
         shares, own = np.stack([law.same, 1 - law.same], axis=1), np.array([[True, False]] * c)
         levels = (~same).astype(np.int8)
-    fit = fit_contrasts(levels, shares, own, scores)
+    fit = fit_contrasts(levels, shares, own, scores, net=net_size(n))
     z = same.astype(np.float32).T
     mean_weight = float(np.prod(law.kernel_mean))
     return Surrogate(
@@ -108,7 +115,7 @@ def draw_around(
         z[j] = cells[j] < 0
     scores = yield Query(cells.T, view=row)
     design = np.ascontiguousarray(z.T)
-    fit = fit_ridge(design, scores, alpha=alpha)
+    fit = fit_ridge(design, scores, alpha=alpha, net=net_size(n))
     near = (np.abs(z) <= np.where(numeric, 1.0, 0.5)[:, None]) | (~numeric[:, None] & (z > 0))
     return Surrogate(
         coef=fit.coef,

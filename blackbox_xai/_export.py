@@ -19,6 +19,8 @@ from blackbox_xai.protocols import FloatArray
 
 __all__ = [
     "SUFFIXES",
+    "Attributed",
+    "Explained",
     "frame",
     "page",
     "parse_json",
@@ -31,8 +33,8 @@ SUFFIXES = (".json", ".csv", ".parquet", ".html", ".png")
 _MAX_JSON = 1 << 28
 
 
-class Explained(Protocol):
-    """What is needed of an explanation here."""
+class Attributed(Protocol):
+    """Attributions with their names: what files and plots both read of an explanation."""
 
     @property
     def values(self) -> FloatArray:
@@ -40,31 +42,35 @@ class Explained(Protocol):
 
     @property
     def std_err(self) -> FloatArray | None:
-        """Standard errors ``(d, k)``."""
-
-    @property
-    def low(self) -> FloatArray | None:
-        """Lower ends of intervals ``(d, k)``."""
-
-    @property
-    def high(self) -> FloatArray | None:
-        """Upper ends of intervals ``(d, k)``."""
+        """Standard errors ``(d, k)``, or None."""
 
     @property
     def base(self) -> FloatArray:
-        """Base score ``(k,)``."""
+        """Scores with everything hidden, ``(k,)``."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of features."""
+        """Names of the features."""
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Names of outputs."""
+        """Names of the outputs."""
 
     @property
     def layout(self) -> Layout:
-        """How features lie on the input."""
+        """How the features lie on the input."""
+
+
+class Explained(Attributed, Protocol):
+    """What files read of an explanation."""
+
+    @property
+    def low(self) -> FloatArray | None:
+        """Lower ends of intervals ``(d, k)``, or None."""
+
+    @property
+    def high(self) -> FloatArray | None:
+        """Upper ends of intervals ``(d, k)``, or None."""
 
 
 def parse_json(text: str) -> Any:

@@ -135,7 +135,8 @@ def _plan(given: dict[str, Any], task: Any, times: int = 1) -> int:
 
 
 def _write(many: list[Any], rows: list[int], kind: str, out: str | None) -> None:
-    from blackbox_xai.results import Explanations, _rows
+    from blackbox_xai.results import Explanations
+    from blackbox_xai.results.table import long_table
 
     done = [(row, why) for row, why in zip(rows, many, strict=True) if why is not None]
     if kind == "json":
@@ -149,7 +150,7 @@ def _write(many: list[Any], rows: list[int], kind: str, out: str | None) -> None
         return
     columns: dict[str, list[Any]] = {}
     for row, why in done:
-        table = _rows(why)
+        table = long_table(why)
         for name, column in {"row": [row] * len(table["phi"]), **table}.items():
             columns.setdefault(name, []).extend(column)
     write_columns(columns, out, kind)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from blackbox_xai._checks import shown
+from blackbox_xai._export import Attributed
 from blackbox_xai._format import counted, number, rest_label, told_apart, unit_label, with_error
-from blackbox_xai.layouts import Layout
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["Explained", "effect", "explanation_title", "output_unit", "summary"]
@@ -19,40 +19,16 @@ _NAME = 40
 _ROUNDING = 1e-12
 
 
-class Explained(Protocol):
+class Explained(Attributed, Protocol):
     """What a plot reads of an explanation of ``d`` features and ``k`` outputs."""
-
-    @property
-    def values(self) -> FloatArray:
-        """Attributions ``(d, k)``."""
-
-    @property
-    def std_err(self) -> FloatArray | None:
-        """Standard errors ``(d, k)``, or None."""
-
-    @property
-    def base(self) -> FloatArray:
-        """Scores with everything hidden, ``(k,)``."""
 
     @property
     def scores(self) -> FloatArray:
         """Scores of the input, ``(k,)``."""
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the features."""
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs."""
-
-    @property
     def scale(self) -> Any:
         """Unit of the scores."""
-
-    @property
-    def layout(self) -> Layout:
-        """How the features lie on the input."""
 
     @property
     def method(self) -> str:

@@ -1,10 +1,10 @@
-"""What explainers return: finished numbers, with names, units, error bars and their price."""
+"""Why a model answered as it did on one input."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,42 +18,15 @@ from blackbox_xai.layouts import Layout, layout_from_dict, pack_array, unpack_ar
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.plotting.explained import summary
 from blackbox_xai.protocols import FloatArray, Scale
+from blackbox_xai.results.table import long_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Attribution", "Explanation", "Explanations"]
+__all__ = ["Explanation"]
 
 _FORMAT = "blackbox_xai.explanation/1"
 _Z95 = 1.959963984540054
-
-
-@dataclass(frozen=True, eq=False)
-class Attribution:
-    """What a solver found out about one input; an explainer dresses it as an ``Explanation``.
-
-    Parameters
-    ----------
-    values : ndarray of shape (d, k)
-        Attribution of each feature for each output, in units of the model's output.
-    base : ndarray of shape (k,)
-        Score that the attributions start from.
-    std_err : ndarray of shape (d, k), optional
-        Standard error of each value; 0 where it is exact, None when not estimated.
-    diagnostics : dict
-        Plain data about how the numbers came about.
-    heatmap : ndarray of shape (height, width, k), optional
-        Attribution of each pixel, where a method looks finer than the features.
-    scores : ndarray of shape (k,), optional
-        Score of the input in the unit of the values, where that is not the model's.
-    """
-
-    values: FloatArray
-    base: FloatArray
-    std_err: FloatArray | None = None
-    diagnostics: dict[str, Any] = field(default_factory=dict)
-    heatmap: FloatArray | None = None
-    scores: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -173,7 +146,7 @@ class Explanation:
         InputError
             When that library is not installed.
         """
-        return _export.frame(_rows(self), backend)
+        return _export.frame(long_table(self), backend)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``json`` can write and ``from_dict`` reads back."""
@@ -253,7 +226,7 @@ class Explanation:
         elif kind == ".png":
             _export.save_figure(self.plot(), target)
         else:
-            _export.save_table(_rows(self), target)
+            _export.save_table(long_table(self), target)
 
     def plot(
         self,
@@ -298,92 +271,6 @@ class Explanation:
         from blackbox_xai.plotting.notebook import explanation_html
 
         return explanation_html(self)
-
-
-class Explanations(list[Explanation]):
-    """Explanations of several inputs: a list that also knows how to leave as a whole.
-
-    With ``on_error="return"`` some entries may be None; they are left out of
-    frames and files.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import blackbox_xai as bx
-    >>> masker = bx.TabularMasker(np.zeros((1, 2)))
-    >>> many = bx.ExactShapley().explain_many(lambda X: X.sum(1), np.eye(2), masker)
-    >>> many.to_frame()["row"].tolist()
-    [0, 0, 1, 1]
-    """
-
-    def to_frame(self, backend: str = "pandas") -> Any:
-        """Return one long data frame; the first column, ``row``, counts the inputs from 0."""
-        rows: dict[str, list[Any]] = {}
-        for i, explanation in _finished(self):
-            table = _rows(explanation)
-            for name, column in {"row": [i] * len(table["phi"]), **table}.items():
-                rows.setdefault(name, []).extend(column)
-        return _export.frame(rows, backend)
-
-    def to_json(self) -> str:
-        """Return a JSON list of explanations; ``from_json`` reads it back."""
-        done = [e.to_dict() for _, e in _finished(self)]
-        return json.dumps(done, ensure_ascii=True, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Explanations:
-        """Read back what ``to_json`` wrote.
-
-        Raises
-        ------
-        InputError
-            When ``text`` is not JSON, or not a list of explanations.
-        """
-        data = _export.parse_json(text)
-        if not isinstance(data, list):
-            raise InputError("text must be a JSON list of explanations.")
-        return cls([Explanation.from_dict(item) for item in data if item is not None])
-
-    @property
-    def cost(self) -> Ledger:
-        """What all explanations cost together."""
-        return sum((e.cost for _, e in _finished(self)), Ledger())
-
-    def to_shap(self) -> Any:
-        """Return one ``shap.Explanation`` of all inputs.
-
-        Its values have shape ``(n, d)``, or ``(n, d, k)`` for several outputs.
-
-        Raises
-        ------
-        InputError
-            When shap is not installed, or the inputs do not share features and outputs.
-        """
-        return _export.to_shap([e for _, e in _finished(self)])
-
-
-def _finished(many: Iterable[Explanation | None]) -> list[tuple[int, Explanation]]:
-    """Return the explanations that are there, each with its place."""
-    return [(i, explanation) for i, explanation in enumerate(many) if explanation is not None]
-
-
-def _rows(explanation: Explanation) -> dict[str, list[Any]]:
-    """Return the columns of the long table, output by output."""
-    d, k = explanation.values.shape
-    data = getattr(explanation.layout, "data", None) or [None] * d
-
-    def column(array: FloatArray | None) -> list[Any]:
-        return [None] * (d * k) if array is None else array.T.ravel().tolist()
-
-    return {
-        "output": [name for name in explanation.output_names for _ in range(d)],
-        "feature": list(explanation.feature_names) * k,
-        "value": list(data) * k,
-        "phi": column(explanation.values),
-        "se": column(explanation.std_err),
-        "low": column(explanation.low),
-        "high": column(explanation.high),
-    }
 
 
 def _floats(data: Mapping[str, Any], name: str, *shape: int) -> FloatArray:

@@ -33,12 +33,12 @@ def test_a_game_of_leading_triples_is_found():
     odd, each = odd_parts(game, mapped)
     truth = exact_values(game(all_subsets(D))[:, None])
     seen = see_triples(mapped, np.arange(N_LEADING), odd)
-    weights, spent = triple_weights([seen])
+    fit = triple_weights([seen])
     plain = mapped.weights @ odd + each
-    better = plain + seen.gain @ weights[0]
+    better = plain + seen.gain @ fit.weights[0]
     assert np.linalg.norm(better - truth) < 0.4 * np.linalg.norm(plain - truth)
     np.testing.assert_allclose(better.sum(), truth.sum(), rtol=1e-9)
-    assert 0 < spent[0, 0] < N_TRIPLES
+    assert 0 < fit.spent[0, 0] < N_TRIPLES
 
 
 def test_what_triples_take_is_what_the_kernel_did_not_see():
@@ -71,7 +71,7 @@ def test_nothing_is_taken_from_noise_or_from_linear_games():
     for odd in (rng.normal(size=(100, 1)), linear - linear.mean(axis=1, keepdims=True)):
         seen = see_triples(mapped, np.arange(N_LEADING), odd)
         found = triple_weights([seen])
-        assert found is None or abs(seen.gain @ found[0][0]).max() < 1e-4
+        assert found is None or abs(seen.gain @ found.weights[0]).max() < 1e-4
 
 
 def test_units_do_not_matter():
@@ -80,6 +80,23 @@ def test_units_do_not_matter():
     columns = see_triples(mapped, np.arange(N_LEADING), np.zeros((100, 1))).columns
     odd = columns @ rng.normal(size=(N_TRIPLES, 2))
     seen = [see_triples(mapped, np.arange(N_LEADING), odd * unit) for unit in (1.0, 1e-9, 1e9)]
-    weights = [triple_weights([s])[0][0] for s in seen]
+    weights = [triple_weights([s]).weights[0] for s in seen]
     np.testing.assert_allclose(weights[1] * 1e9, weights[0], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(weights[2] * 1e-9, weights[0], rtol=1e-4, atol=1e-6)
+
+
+def test_weights_are_as_uncertain_as_their_posterior_says():
+    """Weights drawn from the prior lie as far from the fit as the fit says."""
+    mapped, rng = design(seed=6), np.random.default_rng(7)
+    columns = see_triples(mapped, np.arange(N_LEADING), np.zeros((100, 1))).columns
+    sharp, directions = np.linalg.eigh(mapped.precision.astype(float))
+    seen = sharp > 1e-4 * sharp.max()  # the others are linear games
+    root = directions[:, seen] / np.sqrt(sharp[seen])
+    truth = rng.normal(size=(N_TRIPLES, 40))
+    odd = columns @ truth + root @ rng.normal(size=(seen.sum(), 40))
+    off, said = [], []
+    for j in range(40):
+        fit = triple_weights([see_triples(mapped, np.arange(N_LEADING), odd[:, [j]])])
+        off.append(((fit.axes[0].T @ (fit.weights[0][:, 0] - truth[:, j])) ** 2).sum())
+        said.append(fit.spread.sum())
+    assert 0.8 < np.mean(off) / np.mean(said) < 1.25

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+from blackbox_xai.solvers.orders import levelled
 from blackbox_xai.solvers.shapley import paired_map
 
 __all__ = ["ChainMap", "OddMap", "exact_map", "leave_one_out_map", "odd_map"]
@@ -126,7 +127,7 @@ def exact_map(design: PairDesign) -> OddMap:
     return OddMap(design, paired_map(design)[0], None)
 
 
-def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
+def odd_map(design: PairDesign, theta: FloatArray, noise: float, *, level: bool = False) -> OddMap:
     """Return the kriging map of a design.
 
     Parameters
@@ -136,6 +137,9 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
         Scale of each feature in the kernel.
     noise : float
         Variance of what the kernel does not explain, in units of the kernel at one coalition.
+    level : bool
+        Get interactions of an order right on average over sets of features, for maps of which
+        many games are averaged, each with its features in an order of its own.
 
     Notes
     -----
@@ -160,6 +164,8 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float) -> OddMap:
     coef, precision = leave_one_out_map(covariance, signs @ axes / 2)
     left_over = noise * n_pairs / n_all_pairs(n) * paired_map(design)[0]
     weights = axes @ coef + (gain.T / end + left_over) @ precision
+    if level:
+        weights = levelled(weights, precision, design.half)
     return OddMap(design, weights, precision.astype(np.float32))
 
 

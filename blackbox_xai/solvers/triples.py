@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.solvers.kriging import OddMap
 
-__all__ = ["N_LEADING", "N_TRIPLES", "Triples", "see_triples", "triple_weights"]
+__all__ = ["N_LEADING", "N_TRIPLES", "TripleFit", "Triples", "see_triples", "triple_weights"]
 
 N_LEADING = 8  # features whose triples are told apart
 N_TRIPLES = comb(N_LEADING, 3)
@@ -50,6 +50,27 @@ class Triples:
     free: int
     gain: FloatArray
     columns: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TripleFit:
+    """Weights of the triples of ``f`` fills.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (f, t, k)
+    spent : ndarray of shape (f, k)
+        How many pairs the weights take up.
+    axes : ndarray of shape (f, t, t)
+        Columns are directions in which the weights are uncertain independently.
+    spread : ndarray of shape (f, t, k)
+        Variance of the weights along these, in units of the noise.
+    """
+
+    weights: FloatArray
+    spent: FloatArray
+    axes: FloatArray
+    spread: FloatArray
 
 
 def see_triples(odd_map: OddMap, leading: IntArray, odd: FloatArray) -> Triples:
@@ -93,11 +114,10 @@ def see_triples(odd_map: OddMap, leading: IntArray, odd: FloatArray) -> Triples:
     )
 
 
-def triple_weights(fills: Sequence[Triples]) -> tuple[FloatArray, FloatArray] | None:
-    """Return weights of the triples ``(f, t, k)``, and how many pairs each fit takes ``(f, k)``.
+def triple_weights(fills: Sequence[Triples]) -> TripleFit | None:
+    """Return weights of the triples by their posterior; None where triples add nothing.
 
-    All fills share the prior variance of the weights: that of highest marginal likelihood. None
-    where triples add nothing.
+    All fills share the prior variance of the weights: that of highest marginal likelihood.
 
     References
     ----------
@@ -119,4 +139,5 @@ def triple_weights(fills: Sequence[Triples]) -> tuple[FloatArray, FloatArray] | 
     if not use.any():
         return None
     shrunk = prior[best] / (1 + prior[best] * roots[..., None]) * use
-    return axes @ (shrunk * seen), (shrunk * roots[..., None]).sum(axis=1)
+    spent = (shrunk * roots[..., None]).sum(axis=1)
+    return TripleFit(axes @ (shrunk * seen), spent, axes, shrunk)

@@ -10,7 +10,7 @@ import numpy as np
 from blackbox_xai.explainers.shapley.alike import Solved
 from blackbox_xai.explainers.shapley.blocks import Block
 from blackbox_xai.explainers.shapley.fitting import Scored
-from blackbox_xai.explainers.shapley.maps import variances
+from blackbox_xai.explainers.shapley.maps import noise, variances
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.solvers.kriging import OddMap
 from blackbox_xai.solvers.triples import N_LEADING, N_TRIPLES, see_triples, triple_weights
@@ -44,18 +44,21 @@ def with_triples(scored: Sequence[Scored], solved: Sequence[Solved]) -> list[Sol
         see_triples(_odd_map(scored[s]), scored[s].block.place[i, leading], odd[s][:, i])
         for s, i in index
     ]
-    weights = triple_weights(seen)
-    if weights is None:
+    fit = triple_weights(seen)
+    if fit is None:
         return list(solved)
     values = [s.values.copy() for s in solved]
     errors = [np.zeros_like(s.values) for s in solved]
-    for (s, i), triples, weight, spent in zip(index, seen, *weights, strict=True):
+    for at, ((s, i), triples) in enumerate(zip(index, seen, strict=True)):
         odd_map, place = _odd_map(scored[s]), scored[s].block.place[i]
         there = np.flatnonzero(place < odd_map.n_features)
+        weight = fit.weights[at]
         values[s][i, there] += (triples.gain @ weight)[place[there]]
-        error = variances(odd_map, odd[s][:, i] - triples.columns @ weight)
+        rest = odd[s][:, i] - triples.columns @ weight
+        free = np.maximum(triples.free - fit.spent[at], 1.0)
         # What a pair is off from the others is more than what it is off from all.
-        error *= (triples.free / np.maximum(triples.free - spent, 1.0)) ** 2
+        error = variances(odd_map, rest) * (triples.free / free) ** 2
+        error += (triples.gain @ fit.axes[at]) ** 2 @ fit.spread[at] * (noise(odd_map, rest) / free)
         errors[s][i, there] = error[place[there]]
     parts = zip(solved, values, errors, strict=True)
     return [replace(before, values=value, variance=error) for before, value, error in parts]

@@ -22,18 +22,16 @@ from blackbox_xai.errors import (
     BudgetError,
     InputError,
     Interrupted,
-    ModelError,
     PredictError,
 )
+from blackbox_xai.explainers.outcomes import file_outcomes, unfinished, with_finished
+from blackbox_xai.explainers.outputs import choose_outputs
 from blackbox_xai.explainers.planning import Plan, Rehearsal
-from blackbox_xai.protocols import FloatArray, IntArray, Masker
+from blackbox_xai.protocols import Masker
 from blackbox_xai.results import Attribution, Explanation, Explanations
 from blackbox_xai.values import Detector, Link, Query, Steps, ValueFunction, Watch, drive_all
 
 __all__ = ["LocalExplainer"]
-
-_TOP_OUTPUTS = 5
-_ALL_OUTPUTS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +167,7 @@ class LocalExplainer(ABC):
         shared = (black_box, masker, outputs, detector)
         try:
             for task, outcomes in self._windows(shared, tasks, n_jobs):
-                new = _file(finished, tasks[task], outcomes)
+                new = file_outcomes(finished, tasks[task], outcomes)
                 failures += new
                 show(sum(e is not None for e in finished), n)
                 if new and (on_error == "raise" or len(new) == len(outcomes) > 1):
@@ -179,9 +177,9 @@ class LocalExplainer(ABC):
         finally:
             close()
         if failures and on_error == "raise":
-            raise _with_partial(failures[0], finished)
+            raise with_finished(failures[0], finished)
         if failures:
-            warnings.warn(_unfinished(finished, failures[0]), RuntimeWarning, stacklevel=2)
+            warnings.warn(unfinished(finished, failures[0]), RuntimeWarning, stacklevel=2)
         return Explanations(finished)
 
     def plan(
@@ -295,7 +293,7 @@ class LocalExplainer(ABC):
         full = np.ones((1, v.n_features), dtype=bool)
         everything = (yield Query(full))[0]
         names = v.model.name_outputs(len(everything))
-        chosen = _choose_outputs(outputs, everything, names)
+        chosen = choose_outputs(outputs, everything, names)
         v.keep_outputs(chosen)
         attribution = yield from self._attribute(v, rng)
         unlike = {} if v.watch is None else {"unlike": v.watch.result()}
@@ -324,66 +322,3 @@ def _check_masker(masker: Any) -> None:
             "masker must be a masker, such as TabularMasker(background), ImageMasker() or "
             f"TextMasker(), got {shown(masker)}."
         )
-
-
-def _choose_outputs(outputs: Any, scores: FloatArray, names: tuple[str, ...]) -> IntArray:
-    """Return the columns to explain."""
-    k = len(scores)
-    if outputs is None:
-        if k <= _ALL_OUTPUTS:
-            return np.arange(k)
-        return np.argsort(-scores, kind="stable")[:_TOP_OUTPUTS]
-    wanted = list(outputs) if np.iterable(outputs) and not isinstance(outputs, str) else [outputs]
-    chosen = [_output_place(output, names) for output in wanted]
-    if not chosen or len(set(chosen)) < len(chosen):
-        raise InputError(f"outputs must list one or more outputs, each once, got {shown(wanted)}.")
-    return np.array(chosen, dtype=np.intp)
-
-
-def _output_place(output: Any, names: tuple[str, ...]) -> int:
-    """Return the column of one output, given by name or counted from either end."""
-    if isinstance(output, str) and output in names:
-        return names.index(output)
-    k = len(names)
-    if isinstance(output, int | np.integer) and not isinstance(output, bool) and -k <= output < k:
-        return int(output) % k
-    raise InputError(
-        f"outputs must be among {shown(names)} or count them from 0 to {k - 1}, "
-        f"got {shown(output)}."
-    )
-
-
-def _file(
-    finished: list[Any], inputs: Sequence[tuple[int, Any]], outcomes: Sequence[Any]
-) -> list[BaseException]:
-    """Put what was explained in its place; return the errors of the rest.
-
-    An error says at which input, unless it is all the same: there is one, or the model is out of
-    order.
-    """
-    errors: list[BaseException] = []
-    everywhere = len(finished) == 1 or all(isinstance(e, ModelError) for e in outcomes)
-    for (i, _), outcome in zip(inputs, outcomes, strict=True):
-        if isinstance(outcome, BaseException):
-            if isinstance(outcome, BlackboxError) and outcome.input is None and not everywhere:
-                outcome.input = i
-            errors.append(outcome)
-        else:
-            finished[i] = outcome
-    return errors
-
-
-def _unfinished(finished: list[Any], error: BaseException) -> str:
-    done = sum(e is not None for e in finished)
-    why = str(error) or type(error).__name__
-    return f"{done} of {len(finished)} inputs were explained; the rest are None. Stopped by: {why}"
-
-
-def _with_partial(error: BaseException, finished: list[Any]) -> BaseException:
-    """Return the error to raise, holding what was finished."""
-    if isinstance(error, BlackboxError):
-        error.partial = finished
-        return error
-    interrupted = Interrupted(_unfinished(finished, error))
-    interrupted.partial = finished
-    return interrupted

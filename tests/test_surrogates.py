@@ -24,8 +24,8 @@ import blackbox_xai as bx
 from blackbox_xai._tables import learn_table
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.surrogates.copies import row_weights
-from blackbox_xai.surrogates.fidelity import agreement, explained
 from blackbox_xai.surrogates.lines import evaluate, fit_lines
+from blackbox_xai.surrogates.measuring import agreement, explained
 from blackbox_xai.surrogates.nodes import cut, grow, refit, route, shrink, tidy
 from blackbox_xai.surrogates.sampling import mixed, neighbours, realistic, unlike
 from blackbox_xai.surrogates.search import STANDING, STRENGTHS, Plan, preferred, select

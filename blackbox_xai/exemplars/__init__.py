@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from blackbox_xai.exemplars.influence import (
-    GroupInfluence,
-    group_influence,
-    knn_shapley,
-    label_issues,
-)
+from blackbox_xai.exemplars.influence import GroupInfluence, group_influence
 from blackbox_xai.exemplars.nearest import NearestExemplars, Neighbours
 from blackbox_xai.exemplars.prototypes import Prototypes, prototypes
 from blackbox_xai.exemplars.selection import k_medoids, mmd_critic, protodash
+from blackbox_xai.exemplars.valuation import knn_shapley, label_issues
 
 __all__ = [
     "GroupInfluence",

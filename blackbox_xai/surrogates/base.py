@@ -17,7 +17,8 @@ from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, IntArray, Scale
 from blackbox_xai.surrogates.copies import row_weights
-from blackbox_xai.surrogates.fidelity import Fidelity, explained, measure
+from blackbox_xai.surrogates.fidelity import Fidelity
+from blackbox_xai.surrogates.measuring import explained, measure
 from blackbox_xai.surrogates.sampling import realistic
 from blackbox_xai.surrogates.search import Material, Plan
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from blackbox_xai._tables import Table
 from blackbox_xai.errors import InputError
 from blackbox_xai.protocols import IntArray
+from blackbox_xai.surrogates.languages import PYTHON, SQL, Words, clean, plain
 from blackbox_xai.surrogates.lines import Lines
 from blackbox_xai.surrogates.nodes import Nodes
 
@@ -79,16 +80,16 @@ class Rules:
 
     def phrase(self, split: _Split, holds: bool) -> str:
         """Return a condition in words; ``holds`` False is its opposite."""
-        name = _clean(self.table.names[split.column])
+        name = clean(self.table.names[split.column])
         if split.is_category:
             categories = self.table.columns[split.column].categories or ()
             value = categories[split.category]
-            return f"{name} {'=' if holds else '!='} {_clean(value)}"
+            return f"{name} {'=' if holds else '!='} {clean(value)}"
         return f"{name} {'<=' if holds else '>'} {split.threshold:.10g}"
 
     def _said(self, node: int) -> str:
         parts = [
-            f"{_clean(name)} = {self.formula(node, c)}" for c, name in enumerate(self.output_names)
+            f"{clean(name)} = {self.formula(node, c)}" for c, name in enumerate(self.output_names)
         ]
         return ", ".join(parts)
 
@@ -107,10 +108,10 @@ class Rules:
 
     def _term(self, design_column: int) -> str:
         column, category = self.table.design_columns()[design_column]
-        name = _clean(self.table.names[column])
+        name = clean(self.table.names[column])
         if category < 0:
             return name
-        return f"[{name} = {_clean((self.table.columns[column].categories or ())[category])}]"
+        return f"[{name} = {clean((self.table.columns[column].categories or ())[category])}]"
 
     def python(self, name: str = "surrogate") -> str:
         """Return the source of a function ``name(row) -> list``, equal to ``predict``.
@@ -126,11 +127,11 @@ class Rules:
         pad = "    " * depth
         if self.nodes.left[node] < 0:
             outputs = range(len(self.output_names))
-            said = ", ".join(self._expression(node, c, _PYTHON) for c in outputs)
+            said = ", ".join(self._expression(node, c, PYTHON) for c in outputs)
             yield f"{pad}return [{said}]"
             return
         yes, no = int(self.nodes.left[node]), int(self.nodes.right[node])
-        yield f"{pad}if {self._condition(self.split(node), _PYTHON)}:"
+        yield f"{pad}if {self._condition(self.split(node), PYTHON)}:"
         yield from self._python(yes, depth + 1)
         yield from self._python(no, depth)
 
@@ -140,13 +141,13 @@ class Rules:
 
     def _sql(self, node: int, output: int) -> str:
         if self.nodes.left[node] < 0:
-            return self._expression(node, output, _SQL)
-        condition = self._condition(self.split(node), _SQL)
+            return self._expression(node, output, SQL)
+        condition = self._condition(self.split(node), SQL)
         yes = self._sql(int(self.nodes.left[node]), output)
         no = self._sql(int(self.nodes.right[node]), output)
         return f"CASE WHEN {condition} THEN {yes} ELSE {no} END"
 
-    def _condition(self, split: _Split, words: _Words) -> str:
+    def _condition(self, split: _Split, words: Words) -> str:
         """Return the condition under which a row goes left."""
         column = words.column(self.table.names[split.column])
         if split.is_category:
@@ -154,7 +155,7 @@ class Rules:
             return f"{column} {words.differs} {words.literal(value)}"
         return f"{column} <= {split.threshold!r}"
 
-    def _expression(self, node: int, output: int, words: _Words) -> str:
+    def _expression(self, node: int, output: int, words: Words) -> str:
         said = repr(float(self.lines.intercept[node, output]))
         for slot, design_column in enumerate(self.lines.column[node]):
             if design_column < 0:
@@ -177,7 +178,7 @@ class Rules:
                     "name": column.name,
                     "categories": None
                     if column.categories is None
-                    else [_plain(c) for c in column.categories],
+                    else [plain(c) for c in column.categories],
                 }
                 for column in self.table.columns
             ],
@@ -213,64 +214,12 @@ class Rules:
     def _asked(self, split: _Split) -> dict[str, Any]:
         if split.is_category:
             value = (self.table.columns[split.column].categories or ())[split.category]
-            return {"column": self.table.names[split.column], "differs_from": _plain(value)}
+            return {"column": self.table.names[split.column], "differs_from": plain(value)}
         return {"column": self.table.names[split.column], "at_most": split.threshold}
 
     def _where(self, design_column: int) -> dict[str, Any]:
         column, category = self.table.design_columns()[design_column]
         found: dict[str, Any] = {"column": self.table.names[column]}
         if category >= 0:
-            found["equals"] = _plain((self.table.columns[column].categories or ())[category])
+            found["equals"] = plain((self.table.columns[column].categories or ())[category])
         return found
-
-
-@dataclass(frozen=True)
-class _Words:
-    """How a language writes the four things rules are made of."""
-
-    column: Callable[[str], str]
-    literal: Callable[[Any], str]
-    differs: str
-    indicator: Callable[[str, str], str]
-    clipped: Callable[[str, float, float], str]
-
-
-def _sql_literal(value: Any) -> str:
-    if isinstance(value, bool | np.bool_):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int | float | np.number):
-        return repr(_plain(value))
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def _sql_clipped(said: str, low: float, high: float) -> str:
-    return (
-        f"CASE WHEN {said} < {low!r} THEN {low!r} WHEN {said} > {high!r} THEN {high!r} "
-        f"ELSE {said} END"
-    )
-
-
-_PYTHON = _Words(
-    column=lambda name: f"row[{name!r}]",
-    literal=lambda value: repr(_plain(value)),
-    differs="!=",
-    indicator=lambda column, value: f"({column} == {value})",
-    clipped=lambda said, low, high: f"min(max({said}, {low!r}), {high!r})",
-)
-_SQL = _Words(
-    column=lambda name: '"' + name.replace('"', '""') + '"',
-    literal=_sql_literal,
-    differs="<>",
-    indicator=lambda column, value: f"(CASE WHEN {column} = {value} THEN 1 ELSE 0 END)",
-    clipped=_sql_clipped,
-)
-
-
-def _plain(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else value
-    return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def _clean(value: Any) -> str:
-    """Return text on one line: names come from data, and data may hold line breaks."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))

@@ -96,7 +96,7 @@ def test_false_alarms_stay_at_the_rate_asked_for(name: str) -> None:
     assert 0.04 < np.mean(rates) < 0.12
 
 
-@pytest.mark.parametrize(("n", "errors"), [(60, 0.7), (150, 0.7), (225, 0.35), (300, 0), (500, 0)])
+@pytest.mark.parametrize(("n", "errors"), [(60, 0.7), (250, 0.7), (300, 0.35), (350, 0), (500, 0)])
 def test_few_rows_are_given_a_margin(n: int, errors: float) -> None:
     finest = 1 / (n + 1)
     expected = finest + errors * np.sqrt(finest * (1 - finest) / n)

@@ -24,7 +24,7 @@ from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 __all__ = ["Detector"]
 
 _MIN_ROWS = 8
-_MARGIN, _FEW = 0.7, 150  # standard errors added up to so many rows, none from twice as many on
+_MARGIN, _FEW, _MANY = 0.7, 250, 350  # standard errors added up to few rows, none from many on
 
 
 class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # untyped bases
@@ -88,43 +88,44 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         self.calibration_scores_ = scores
         self.n_calibration_ = sum(len(part) for part in scores)
         own = _own_ranks(np.concatenate(scores))
-        self.combined_ = np.sort(harmonic(own, self._member_weights()))
+        self.evidence_ = np.sort(np.log(harmonic(own, self._member_weights())))
         self.finest_ = float(self._final(np.array([np.inf]))[0])
-        self.offset_ = -float(np.log(self._threshold(self.alpha)))
+        self.offset_ = -self._threshold(self.alpha)
 
-    def _final(self, combined: FloatArray) -> FloatArray:
-        """Return p-values of combined scores.
+    def _final(self, evidence: FloatArray) -> FloatArray:
+        """Return p-values of the combined evidence.
 
         Cross-conformal p-values have no exact guarantee, and how far off they are varies most
-        where reference rows are few: below 300 rows up to 0.7 standard errors are added.
+        where reference rows are few: below 350 rows up to 0.7 standard errors are added.
         """
-        n = len(self.combined_)
-        p = (1.0 + at_least(self.combined_, combined)) / (n + 1.0)
+        n = len(self.evidence_)
+        p = (1.0 + at_least(self.evidence_, evidence)) / (n + 1.0)
         if self.calibration == "cross":
-            errors = _MARGIN * min(max(2.0 - n / _FEW, 0.0), 1.0)
+            errors = _MARGIN * min(max((_MANY - n) / (_MANY - _FEW), 0.0), 1.0)
             p = np.minimum(p + errors * np.sqrt(p * (1.0 - p) / n), 1.0)
         return p
 
     def _threshold(self, alpha: float) -> float:
-        """Return the calibration score above which rows are flagged at ``alpha``, or inf."""
-        flagged = self._final(np.nextafter(self.combined_, np.inf)) <= alpha
-        return float(self.combined_[flagged].min()) if flagged.any() else np.inf
+        """Return the calibration evidence above which rows are flagged at ``alpha``, or inf."""
+        flagged = self._final(np.nextafter(self.evidence_, np.inf)) <= alpha
+        return float(self.evidence_[flagged].min()) if flagged.any() else np.inf
 
     def _scored(self, X: Any) -> tuple[FloatArray, FloatArray]:
-        """Return the members' p-values ``(n, members)`` and their harmonic combination."""
+        """Return the members' p-values ``(n, members)`` and their combined evidence ``(n,)``.
+
+        The evidence is the log of the harmonic combination. Both are means over the fits; a mean
+        over p-values before they are combined would make new rows look too ordinary.
+        """
         check_is_fitted(self)
         features = self.reader_.read(X)
-        counts = np.zeros((len(features), len(self._member_names())))
-        beyond = np.zeros_like(counts)
         pooled = np.concatenate(self.calibration_scores_)
-        for members, known in zip(self.members_, self.calibration_scores_, strict=True):
-            scores = self._score_members(members, features)
-            for m in range(known.shape[1]):
-                counts[:, m] += at_least(known[:, m], scores[:, m])
-                beyond[:, m] += _beyond(pooled[:, m], scores[:, m]) / len(self.members_)
-        p_values = (1.0 + counts) / (self.n_calibration_ + 1.0)
-        ranked = np.where(counts == 0, p_values / (1.0 + beyond), p_values)
-        return p_values, harmonic(ranked, self._member_weights())
+        p_values = np.zeros((len(features), pooled.shape[1]))
+        evidence = np.zeros(len(features))
+        for members in self.members_:
+            p, ranked = _new_ranks(pooled, self._score_members(members, features))
+            p_values += p / len(self.members_)
+            evidence += np.log(harmonic(ranked, self._member_weights())) / len(self.members_)
+        return p_values, evidence
 
     def p_values(self, X: Any) -> FloatArray:
         """Return the p-value of each row, shape ``(n,)``: low means unlike the reference.
@@ -156,7 +157,7 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
 
     def score_samples(self, X: Any) -> FloatArray:
         """Return scores ``(n,)``, higher = more like the reference, as scikit-learn has it."""
-        return -np.log(self._scored(X)[1])
+        return -self._scored(X)[1]
 
     def decision_function(self, X: Any) -> FloatArray:
         """Return ``score_samples - offset_``: negative for strange rows."""
@@ -179,8 +180,8 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
 
     def transform(self, X: Any) -> FloatArray:
         """Return the p-value and those of the members, shape ``(n, 1 + members)``."""
-        members, combined = self._scored(X)
-        return np.column_stack([self._final(combined), members])
+        members, evidence = self._scored(X)
+        return np.column_stack([self._final(evidence), members])
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the columns of ``transform``, whatever ``input_features`` are."""
@@ -194,6 +195,17 @@ def _held_out(n: int, calibration: str, rng: np.random.Generator) -> list[IntArr
     if calibration == "split":
         return [np.sort(order[: max(n // 4, 1)])]
     return [np.sort(part) for part in np.array_split(order, min(5, n))]
+
+
+def _new_ranks(known: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return p-values ``(n, members)`` of new scores, and the same with a bonus at the top.
+
+    Above the highest known score p-values do not fall any more; the bonus keeps the order there.
+    """
+    counts = np.stack([at_least(a, b) for a, b in zip(known.T, scores.T, strict=True)], axis=1)
+    p = (1.0 + counts) / (len(known) + 1.0)
+    beyond = np.stack([_beyond(a, b) for a, b in zip(known.T, scores.T, strict=True)], axis=1)
+    return p, np.where(counts == 0, p / (1.0 + beyond), p)
 
 
 def _own_ranks(scores: FloatArray) -> FloatArray:

@@ -161,11 +161,41 @@ def test_superpixels_become_a_grid_at_last(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(masked.feature_names) == 12
 
 
+@pytest.mark.parametrize(("n_segments", "pixels"), [(50, 224 * 224), (200, 200_000)])
+def test_superpixels_of_large_images_come_from_a_smaller_copy(
+    n_segments: int, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import skimage.segmentation
+
+    seen, real = [], skimage.segmentation.slic
+
+    def slic(image: Any, **settings: Any) -> Any:
+        seen.append(image.shape)
+        return real(image, **settings)
+
+    monkeypatch.setattr(skimage.segmentation, "slic", slic)
+    photo = np.kron(RNG.random((5, 10, 3)), np.ones((120, 100, 1)))
+    labels = bx.ImageMasker(bx.Slic(n_segments=n_segments)).bind(photo).labels
+    assert labels.shape == (600, 1000)
+    assert seen[0][0] * seen[0][1] == pytest.approx(pixels, rel=0.01)
+    assert n_segments / 2 <= labels.max() + 1 <= n_segments * 2
+    inner = labels.reshape(5, 120, 10, 100)[:, 20:100, :, 20:80]
+    shared = set(inner[0, :, 0].flat) & set(inner[0, :, 1].flat)
+    assert not shared
+
+
+def test_equal_superpixels_are_the_default() -> None:
+    image = RNG.random((40, 60, 3))
+    np.testing.assert_array_equal(
+        bx.ImageMasker().bind(image).labels, bx.ImageMasker(bx.Slic()).bind(image).labels
+    )
+
+
 @pytest.mark.parametrize("size", [(64, 64), (150, 150), (100, 240), (300, 300)])
 def test_regions_follow_objects_on_an_image_of_any_size(size: tuple[int, int]) -> None:
     data, transform = pytest.importorskip("skimage.data"), pytest.importorskip("skimage.transform")
     photo = transform.resize(data.astronaut(), size, anti_aliasing=True)
-    masked = bx.ImageMasker().bind(photo)
+    masked = bx.ImageMasker(bx.Regions()).bind(photo)
     n = len(masked.feature_names)
     assert masked.labels.shape == size
     assert 12 <= n <= 60

@@ -38,8 +38,8 @@ class SuperpixelGP(LocalExplainer):
     Superpixels that are near each other and of like colour are taken to have similar effects for
     each pixel; how similar, how strong and how noisy is read off the scores themselves (marginal
     likelihood). With ``adaptive``, the later masks keep, or hide, what an image drawn from the
-    posterior ranks highest, so that queries go where the ranking is still open. Segments that
-    follow objects, as those of ``ImageMasker()`` do, suit it best, and one grey fill.
+    posterior ranks highest, so that queries go where the ranking is still open. Segments of
+    like size, as those of ``ImageMasker()``, suit it best, and one grey fill.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from blackbox_xai.maskers._pictures import as_dtype, as_image, channels_first, f
 from blackbox_xai.maskers.fills import MeanFill
 from blackbox_xai.maskers.labels import relabelled
 from blackbox_xai.maskers.masked_image import MaskedImage
-from blackbox_xai.maskers.segments import Regions, Segmenter
+from blackbox_xai.maskers.segments import Segmenter, Slic
 from blackbox_xai.protocols import IntArray
 
 __all__ = ["ImageMasker"]
@@ -26,7 +26,7 @@ class ImageMasker:
     Parameters
     ----------
     segmenter : callable or ndarray of shape (height, width)
-        ``Regions``, ``Slic``, ``Quickshift``, ``Felzenszwalb``, ``Grid``, any function of an image
+        ``Slic``, ``Regions``, ``Quickshift``, ``Felzenszwalb``, ``Grid``, any function of an image
         (channels last) that returns a label for each pixel, or such labels. Labels may start
         anywhere and have gaps: every distinct label is a segment.
     fill : callable, number, sequence or ndarray
@@ -51,7 +51,7 @@ class ImageMasker:
     array([[[5, 6, 0]]])
     """
 
-    segmenter: Segmenter | NDArray[Any] = field(default_factory=Regions)
+    segmenter: Segmenter | NDArray[Any] = field(default_factory=Slic)
     fill: Any = field(default_factory=MeanFill)
     channels: Literal["last", "first"] | None = field(default=None, kw_only=True)
     keep_alpha: bool = field(default=True, kw_only=True)

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from blackbox_xai._checks import check_int, check_positive
 from blackbox_xai.maskers.labels import Grid, colours_of
+from blackbox_xai.protocols import FloatArray
 
 __all__ = ["Felzenszwalb", "Quickshift", "Regions", "Segmenter", "Slic"]
 
 Segmenter = Callable[[NDArray[Any]], NDArray[Any]]
 
+# Borders of superpixels need no more pixels than these, and no more for each of them.
+_PIXELS, _PIXELS_EACH = 224 * 224, 1000
 # Quick shift is run at this side, where a kernel of this width finds some thirty regions.
 _SIDE, _KERNEL = 224, 4.0
 _FEWEST, _MOST = 12, 120
@@ -40,6 +43,8 @@ class Slic:
 
     Notes
     -----
+    Large images are segmented on a reduced copy of 1,000 pixels a segment, at least 224 x 224.
+
     On noisy images k-means scatters its segments and merges what is left into a few. When fewer
     than half of ``n_segments`` come out, place is weighted 10 and then 100 times as much, and at
     last a grid is returned.
@@ -70,16 +75,18 @@ class Slic:
         compactness = check_positive("compactness", self.compactness)
         height, width = image.shape[:2]
         enough = min(n_segments, height * width) / 2
+        most = max(_PIXELS, _PIXELS_EACH * n_segments)
+        colours = _reduced(colours_of(image), (height * width / most) ** 0.5)
         for stiffer in (1, 10, 100):
             labels: NDArray[Any] = slic(
-                colours_of(image),
+                colours,
                 n_segments=n_segments,
                 compactness=compactness * stiffer,
                 sigma=self.sigma,
                 channel_axis=-1,
             )
             if len(np.unique(labels)) >= enough:
-                return labels
+                return _enlarged(labels, height, width)
         rows = max(round((n_segments * height / width) ** 0.5), 1)
         return Grid(rows=rows, columns=max(round(n_segments / rows), 1))(image)
 
@@ -135,7 +142,7 @@ class Quickshift:
 
 @dataclass(frozen=True, kw_only=True)
 class Regions:
-    """Some thirty segments that follow objects, on an image of any size.
+    """Some thirty segments that follow objects, on an image of any size; they may differ in size.
 
     Quick shift with a kernel that grows with the image; images above 224 pixels are segmented on
     a reduced copy. Where fewer than 12 or more than 120 regions come out, as on tiny
@@ -164,22 +171,14 @@ class Regions:
 
     def __call__(self, image: NDArray[Any]) -> NDArray[Any]:
         """Return labels of shape ``(height, width)``."""
-        from skimage.transform import resize
-
         height, width = image.shape[:2]
         shrink = max(height, width) / _SIDE
-        colours = colours_of(image)
-        if shrink > 1:
-            rows, columns = max(round(height / shrink), 1), max(round(width / shrink), 1)
-            colours = resize(colours, (rows, columns), order=1, anti_aliasing=True)  # type: ignore[no-untyped-call]  # skimage is untyped
         kernel = max(_KERNEL * min(shrink, 1.0), 1.0)
-        found = Quickshift(kernel_size=kernel, random_state=self.random_state)(colours)
+        find = Quickshift(kernel_size=kernel, random_state=self.random_state)
+        found = find(_reduced(colours_of(image), shrink))
         if not _FEWEST <= len(np.unique(found)) <= _MOST:
             return Slic()(image)
-        down = np.arange(height) * len(found) // height
-        across = np.arange(width) * found.shape[1] // width
-        labels: NDArray[Any] = found[np.ix_(down, across)]
-        return labels
+        return _enlarged(found, height, width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,3 +224,22 @@ class Felzenszwalb:
             channel_axis=-1,
         )
         return labels
+
+
+def _reduced(colours: FloatArray, shrink: float) -> FloatArray:
+    """Return colours ``(height, width, 3)`` at a size smaller by ``shrink``; never a larger one."""
+    from skimage.transform import resize
+
+    if shrink <= 1:
+        return colours
+    rows, columns = (max(round(side / shrink), 1) for side in colours.shape[:2])
+    smaller: FloatArray = resize(colours, (rows, columns), order=1, anti_aliasing=True)  # type: ignore[no-untyped-call]  # skimage is untyped
+    return smaller
+
+
+def _enlarged(labels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Return the labels of a smaller copy at full size."""
+    down = np.arange(height) * labels.shape[0] // height
+    across = np.arange(width) * labels.shape[1] // width
+    larger: NDArray[Any] = labels[np.ix_(down, across)]
+    return larger

@@ -117,19 +117,19 @@ def ours():
 
         return heat
 
-    regions = bx.ImageMasker(fill=127.0)
+    grey = bx.ImageMasker(fill=127.0)
     fine = bx.ImageMasker(bx.Slic(n_segments=260), fill=127.0)
-    equal = bx.ImageMasker(bx.Slic(), fill=127.0)
+    regions = bx.ImageMasker(bx.Regions(), fill=127.0)
     means = bx.ImageMasker()
     both = bx.ImageMasker(fill=[bx.ColourFill(colour=127.0), bx.BlurFill()])
     stride = {120: 24, 500: 9, 1000: 6}
     return {
-        "SuperpixelGP": run(lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), regions),
+        "SuperpixelGP": run(lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), grey),
         "SuperpixelGP, 260 segments": run(
             lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), fine
         ),
-        "SuperpixelGP, equal segments": run(
-            lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), equal
+        "SuperpixelGP, regions": run(
+            lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), regions
         ),
         "SuperpixelGP, segment means": run(
             lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), means
@@ -137,14 +137,12 @@ def ours():
         "SuperpixelGP, grey and blur": run(
             lambda n, s: bx.SuperpixelGP(budget=n, random_state=s), both
         ),
-        "KernelShap": run(lambda n, s: bx.KernelShap(budget=n, random_state=s), regions),
-        "Lime": run(lambda n, s: bx.Lime(n_samples=n, random_state=s), regions),
-        "Rise": run(lambda n, s: bx.Rise(n_samples=n, random_state=s), regions),
-        "Rise, prior": run(lambda n, s: bx.Rise(n_samples=n, prior="gp", random_state=s), regions),
-        "Occlusion 32": run(
-            lambda n, s: bx.Occlusion(windows=32, stride=stride.get(n, 9)), regions
-        ),
-        "Occlusion adaptive": run(lambda n, s: bx.Occlusion(adaptive=True, budget=n), regions),
+        "KernelShap": run(lambda n, s: bx.KernelShap(budget=n, random_state=s), grey),
+        "Lime": run(lambda n, s: bx.Lime(n_samples=n, random_state=s), grey),
+        "Rise": run(lambda n, s: bx.Rise(n_samples=n, random_state=s), grey),
+        "Rise, prior": run(lambda n, s: bx.Rise(n_samples=n, prior="gp", random_state=s), grey),
+        "Occlusion 32": run(lambda n, s: bx.Occlusion(windows=32, stride=stride.get(n, 9)), grey),
+        "Occlusion adaptive": run(lambda n, s: bx.Occlusion(adaptive=True, budget=n), grey),
         "centre prior": centre_prior,
         "random blocks": random_blocks,
     }

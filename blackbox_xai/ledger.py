@@ -31,6 +31,8 @@ class Ledger:
     >>> total = Ledger(calls=1, rows=8) + Ledger(calls=2, rows=16)
     >>> total.calls, total.rows
     (3, 24)
+    >>> total.since(Ledger(calls=1, rows=8)).rows
+    16
     """
 
     calls: int = 0
@@ -44,6 +46,10 @@ class Ledger:
     def __add__(self, other: Ledger) -> Ledger:
         """Return the sum, field by field."""
         return Ledger(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def since(self, earlier: Ledger) -> Ledger:
+        """Return what was spent after the state ``earlier`` of the same books."""
+        return Ledger(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)))
 
     def to_dict(self) -> dict[str, float]:
         """Return the fields as a plain dictionary."""

@@ -41,4 +41,4 @@ def test_the_fingerprint_is_that_of_the_file() -> None:
 
 def test_demo_is_frozen() -> None:
     with pytest.raises(AttributeError):
-        bx.load_demo().x = np.zeros((1, 30))  # type: ignore[misc]
+        bx.load_demo().x = np.zeros((1, 30))

@@ -67,9 +67,10 @@ def test_scores_of_a_linear_model_are_known() -> None:
 
 
 def test_worse_attributions_score_worse() -> None:
+    rng = np.random.default_rng(1)
     maps = {
         "truth": TRUTH,
-        "noisy": explained(X * WEIGHTS + 2 * RNG.normal(size=X.shape)),
+        "noisy": explained(X * WEIGHTS + 2 * rng.normal(size=X.shape)),
         "absolute": explained(np.abs(X * WEIGHTS)),
         "negative": explained(-X * WEIGHTS),
     }
@@ -95,7 +96,8 @@ def test_occlusion_of_a_linear_model_equals_the_truth() -> None:
 
 
 def test_a_random_map_has_no_area_between_its_curves() -> None:
-    inputs = RNG.normal(size=(300, 6))
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(size=(300, 6))
     done = bx.Occlusion().explain_many(LINEAR, inputs, MASKER)
     result = faithfulness(done, LINEAR, inputs, MASKER, n_subsets=2, references=["random"])
     found = result.estimate("random", "abpc")
@@ -104,7 +106,9 @@ def test_a_random_map_has_no_area_between_its_curves() -> None:
 
 
 def test_a_constant_model_gives_undefined_correlations() -> None:
-    model = lambda inputs: np.zeros(len(inputs))  # noqa: E731
+    def model(inputs: Any) -> Any:
+        return np.zeros(len(inputs))
+
     done = bx.Occlusion().explain_many(model, X, MASKER)
     result = faithfulness(done, model, X, MASKER)
     found = result.estimate("Occlusion", "faithfulness_correlation")
@@ -135,7 +139,8 @@ def test_numbers_do_not_depend_on_workers_or_neighbours() -> None:
 
 
 def test_a_large_background_is_sampled() -> None:
-    masker = bx.TabularMasker(RNG.normal(size=(500, 6)))
+    rng = np.random.default_rng(1)
+    masker = bx.TabularMasker(rng.normal(size=(500, 6)))
     spy = Spy(LINEAR)
     done = bx.Occlusion().explain_many(LINEAR, X[:1], masker)
     few = faithfulness(done, spy, X[:1], masker, max_fills=7, n_subsets=20)
@@ -146,14 +151,21 @@ def test_a_large_background_is_sampled() -> None:
 
 @pytest.mark.parametrize("kind", ["image", "text"])
 def test_images_and_texts_are_evaluated(kind: str) -> None:
+    rng = np.random.default_rng(1)
     if kind == "image":
-        inputs: Any = [RNG.random((8, 8)) for _ in range(3)]
+        inputs: Any = [rng.random((8, 8)) for _ in range(3)]
         masker: Any = bx.ImageMasker(bx.Grid(rows=4, columns=4), fill=0.0)
-        model: Any = lambda images: images[:, :2, :2].mean(axis=(1, 2))  # noqa: E731
+
+        def model(images: Any) -> Any:
+            return images[:, :2, :2].mean(axis=(1, 2))
+
     else:
         inputs = ["one good film", "not so good, and long", "good"]
         masker = bx.TextMasker()
-        model = lambda texts: np.array([1.0 * ("good" in text) for text in texts])  # noqa: E731
+
+        def model(texts: Any) -> Any:
+            return np.array([1.0 * ("good" in text) for text in texts])
+
     done = bx.ExactShapley(max_features=16).explain_many(model, inputs, masker)
     result = faithfulness(done, model, inputs, masker, n_subsets=10)
     means = {name: result.estimate(name, "comprehensiveness").mean for name in result.methods}
@@ -293,7 +305,10 @@ class Finer(bx.Occlusion):
 def test_pixel_faithfulness_prefers_maps_that_see_the_pixels() -> None:
     images = np.zeros((6, 8, 8))
     images[:, 1:3, 1:3] = 1
-    model = lambda images: images[:, 1:3, 1:3].mean(axis=(1, 2))  # noqa: E731
+
+    def model(images: Any) -> Any:
+        return images[:, 1:3, 1:3].mean(axis=(1, 2))
+
     masker = bx.ImageMasker(bx.Grid(rows=4, columns=4), fill=0.0)
     maps = {
         "segments": bx.Occlusion().explain_many(model, images, masker),
@@ -352,10 +367,14 @@ def test_reasons_are_found_where_they_are() -> None:
 
 
 def test_a_planted_patch_and_word_are_located() -> None:
+    rng = np.random.default_rng(1)
     mask = np.zeros((8, 8), dtype=bool)
     mask[2:4, 2:4] = True
-    model = lambda images: images[:, mask].mean(axis=1)  # noqa: E731
-    images = RNG.random((5, 8, 8))
+
+    def model(images: Any) -> Any:
+        return images[:, mask].mean(axis=1)
+
+    images = rng.random((5, 8, 8))
     masker = bx.ImageMasker(bx.Grid(rows=4, columns=4), fill=0.0)
     done = bx.Occlusion().explain_many(model, images, masker)
     found = localisation(done, [mask] * 5)

@@ -110,24 +110,36 @@ def test_faults_are_found(fault: str, failed: set[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["image", "text", "frame"])
 def test_gates_work_for_inputs_of_any_kind(kind: str) -> None:
+    rng = np.random.default_rng(1)
     if kind == "image":
-        inputs: Any = [RNG.random((6, 6)) for _ in range(2)]
+        inputs: Any = [rng.random((6, 6)) for _ in range(2)]
         masker: Any = bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=0.0)
-        scored: Any = lambda images: images[:, :3].mean(axis=(1, 2))  # noqa: E731
+
+        def scored(images: Any) -> Any:
+            return images[:, :3].mean(axis=(1, 2))
+
     elif kind == "text":
         inputs, masker = ["one good film", "a very good, long film"], bx.TextMasker()
-        scored = lambda texts: np.array([len(text) / 50 for text in texts])  # noqa: E731
+
+        def scored(texts: Any) -> Any:
+            return np.array([len(text) / 50 for text in texts])
+
     else:
         inputs = pd.DataFrame({"a": [1.0, 2.0], "c": ["u", "v"], "n": [1, 2]})
         masker = bx.TabularMasker(inputs)
-        scored = lambda rows: rows["a"] * (rows["c"] == "u") + rows["n"]  # noqa: E731
+
+        def scored(rows: Any) -> Any:
+            return rows["a"] * (rows["c"] == "u") + rows["n"]
+
     checks = check(bx.ExactShapley(), scored, inputs, masker)
     assert checks.passed
     assert all(gate.status == "pass" for gate in checks.gates)
 
 
 def test_a_link_leaves_the_laws_of_scores_aside() -> None:
-    probability = lambda inputs: 1 / (1 + np.exp(-model(inputs)))  # noqa: E731
+    def probability(inputs: Any) -> Any:
+        return 1 / (1 + np.exp(-model(inputs)))
+
     adapter = bx.as_model(probability, scale="probability")
     checks = check(bx.Shapley(budget=300, link="logit"), adapter, X, MASKER, n_inputs=2)
     status = {gate.name: gate.status for gate in checks.gates}
@@ -175,8 +187,9 @@ def scores_of(masked: MaskedInput) -> Any:
 
 
 def test_probed_players_have_known_shapley_values() -> None:
+    rng = np.random.default_rng(1)
     masked = MASKER.bind(X[0])
-    kept = RNG.random((16, 6)) < 0.5
+    kept = rng.random((16, 6)) < 0.5
     v = scores_of(masked)
     np.testing.assert_array_equal(scores_of(unused(masked))(kept), v(kept[:, :5]))
     both = kept[:, :5].copy()
@@ -214,7 +227,8 @@ def test_noise_depends_on_the_row_alone(batch: Any) -> None:
 
 
 def classifier() -> tuple[Any, Any, Any]:
-    inputs = RNG.normal(size=(200, 12))
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(size=(200, 12))
     labels = (inputs @ np.linspace(-2, 2, 12) > 0).astype(int)
     return LogisticRegression().fit(inputs, labels), inputs, labels
 
@@ -222,7 +236,7 @@ def classifier() -> tuple[Any, Any, Any]:
 def test_explanations_that_depend_on_the_model_pass_sanity() -> None:
     estimator, inputs, labels = classifier()
     masker = bx.TabularMasker(inputs[:20])
-    forgot = permuted_labels(estimator, inputs, labels, random_state=1)
+    forgot = [permuted_labels(estimator, inputs, labels, random_state=i) for i in range(8)]
     spy = Spy(estimator.predict_proba)
     found = sanity(bx.Occlusion(), spy, inputs, masker, randomised={"labels": forgot}, n_inputs=15)
     assert found.models == ("noise", "labels")
@@ -231,6 +245,20 @@ def test_explanations_that_depend_on_the_model_pass_sanity() -> None:
     np.testing.assert_allclose(found.ceiling, 1)
     assert found.to_dict()["passed"] is True
     assert repr(found).startswith("Sanity of Occlusion on 15 inputs")
+
+
+def test_several_models_of_a_kind_are_averaged_and_paid() -> None:
+    weights = np.random.default_rng(1).normal(size=(3, 5))
+    forgot = [lambda rows, w=w: rows @ w for w in weights]
+    apart = {f"model {i}": one for i, one in enumerate(forgot)}
+    found = [
+        sanity(bx.ExactShapley(), model, X, MASKER, randomised=others, n_inputs=4)
+        for others in ({"all": forgot}, apart)
+    ]
+    np.testing.assert_allclose(found[0].similarity[1], found[1].similarity[1:].mean(axis=0))
+    assert found[0].cost.rows == found[1].cost.rows
+    with pytest.raises(InputError, match="one or more models of each kind"):
+        sanity(bx.ExactShapley(), model, X, MASKER, randomised={"all": []})
 
 
 def test_explanations_that_ignore_the_model_fail_sanity() -> None:
@@ -258,10 +286,11 @@ def test_explanations_that_ignore_the_model_fail_sanity() -> None:
 
 @pytest.mark.parametrize("share", [1.0, 0.4])
 def test_shuffled_onnx_weights_keep_the_graph(share: float) -> None:
+    rng = np.random.default_rng(1)
     skl2onnx = pytest.importorskip("skl2onnx")
     from sklearn.neural_network import MLPClassifier
 
-    inputs = RNG.normal(size=(100, 6)).astype(np.float32)
+    inputs = rng.normal(size=(100, 6)).astype(np.float32)
     labels = (inputs[:, 0] > 0).astype(int)
     network = MLPClassifier((5, 5), max_iter=30, random_state=0)
     with pytest.warns(UserWarning, match="Maximum iterations"):
@@ -326,10 +355,11 @@ def test_weights_in_constant_nodes_are_shuffled_and_biases_go_with_them() -> Non
 
 
 def test_trees_forget_in_onnx_too(tmp_path: Any) -> None:
+    rng = np.random.default_rng(1)
     skl2onnx = pytest.importorskip("skl2onnx")
     from sklearn.ensemble import RandomForestClassifier
 
-    inputs = RNG.normal(size=(200, 4)).astype(np.float32)
+    inputs = rng.normal(size=(200, 4)).astype(np.float32)
     labels = (inputs[:, 0] > 0).astype(int)
     forest = RandomForestClassifier(10, random_state=0).fit(inputs, labels)
     path = tmp_path / "forest.onnx"
@@ -410,7 +440,10 @@ def test_neighbours_of_frames_move_floats_only(library: Any) -> None:
     assert abs(near["a"].to_numpy()[0]) < 0.5
     assert (near["n"].to_numpy()[0], near["s"].to_numpy()[0]) == (1, "u")
     masker = bx.TabularMasker(frame)
-    scored = lambda rows: rows["a"].to_numpy() + rows["n"].to_numpy()  # noqa: E731
+
+    def scored(rows: Any) -> Any:
+        return rows["a"].to_numpy() + rows["n"].to_numpy()
+
     found = stability(bx.Occlusion(), scored, frame, masker, neighbour=move)
     assert found.neighbours is not None
     with pytest.raises(InputError, match="columns of floats"):
@@ -455,11 +488,12 @@ def test_agreement_beside_chance_and_ceiling() -> None:
 
 
 def test_agreement_by_hand() -> None:
+    rng = np.random.default_rng(1)
     a, b = np.array([4.0, -3.0, 2.0, 0.0]), np.array([-3.0, -4.0, 0.5, 1.0])
     np.testing.assert_allclose(similarity(a, b, 2), [1, 0, 0.5, 0, 0.2, 0.5], atol=1e-12)
     from scipy.stats import spearmanr
 
-    x, y = RNG.integers(0, 5, (2, 30)).astype(float)
+    x, y = rng.integers(0, 5, (2, 30)).astype(float)
     assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
     assert np.isnan(spearman(np.ones(3), np.arange(3.0)))
     assert np.isnan(similarity(np.ones(1), np.ones(1), 5)[4:]).all()

@@ -237,7 +237,7 @@ def test_bad_arguments_are_named(masker: Any, name: str, bad: Any) -> None:
 
 def test_a_misspelt_setting_is_a_type_error() -> None:
     with pytest.raises(TypeError):
-        Shuffled(random_sate=1)  # type: ignore[call-arg]
+        Shuffled(random_sate=1)
 
 
 def test_each_input_has_a_generator_of_its_own(masker: Any) -> None:

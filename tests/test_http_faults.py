@@ -154,7 +154,9 @@ def test_several_poisoned_rows_are_all_named():
 
 
 def test_a_row_that_always_scores_nan_is_named():
-    model = lambda rows: np.where(rows[:, :1] == X[7, 0], np.nan, truth(rows))  # noqa: E731
+    def model(rows):
+        return np.where(rows[:, :1] == X[7, 0], np.nan, truth(rows))
+
     with (
         Faulty(model=model) as server,
         pytest.raises(AnswerError, match="row 7: class 0 is nan") as caught,

@@ -42,10 +42,11 @@ def test_a_planted_block_is_the_only_segment_that_matters(
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64, bool])
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4), (1, 5, 7), (3, 5, 7)])
 def test_pixels_are_those_of_the_image_or_of_the_fill(shape: tuple[int, ...], dtype: Any) -> None:
+    rng = np.random.default_rng(1)
     scale = 1 if dtype is bool else 200
-    image = (RNG.random(shape) * scale).round().astype(dtype)
+    image = (rng.random(shape) * scale).round().astype(dtype)
     masked = bx.ImageMasker(bx.Grid(rows=2, columns=2)).bind(image)
-    kept = RNG.random((5, 4)) < 0.5
+    kept = rng.random((5, 4)) < 0.5
     received = masked.apply(kept)
     assert received.dtype == dtype
     assert received.shape == (5, *shape)
@@ -69,9 +70,10 @@ def test_blending_mixes_image_and_fill(weight: float, seed: int) -> None:
 
 
 def test_masks_of_pixels_are_written_as_they_are() -> None:
+    rng = np.random.default_rng(1)
     fills = [bx.ColourFill(colour=0), bx.ColourFill(colour=9)]
     masked = bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=fills).bind(PHOTO)
-    weights = RNG.random((2, 12, 16)) < 0.5
+    weights = rng.random((2, 12, 16)) < 0.5
     batch = masked.allocate(4)
     masked.blend(batch, 0, weights)
     expected = [np.where(one[..., None], PHOTO, fill) for one in weights for fill in (0, 9)]
@@ -85,14 +87,15 @@ def test_masks_of_pixels_are_written_as_they_are() -> None:
 
 
 def test_fills_do_what_they_say() -> None:
+    rng = np.random.default_rng(1)
     labels = np.repeat([[0, 5]], 5, axis=0).repeat(3, axis=1)
-    image = RNG.random((5, 6, 3))
+    image = rng.random((5, 6, 3))
     mean = bx.ImageMasker(labels).bind(image).filled[0]
     for segment in (np.s_[:, :3], np.s_[:, 3:]):
         np.testing.assert_allclose(
             mean[segment], image[segment].mean(axis=(0, 1)) + 0 * mean[segment]
         )
-    other = RNG.random((5, 6, 3))
+    other = rng.random((5, 6, 3))
     np.testing.assert_array_equal(bx.ImageMasker(labels, other).bind(image).filled[0], other)
     several = bx.ImageMasker(labels, np.stack([other, image])).bind(image)
     np.testing.assert_array_equal(several.varies, [[True, True], [False, False]])
@@ -111,7 +114,8 @@ def test_fills_do_what_they_say() -> None:
 
 
 def test_transparency_is_kept_unless_it_is_a_colour() -> None:
-    image = RNG.integers(0, 256, (4, 4, 4)).astype(np.uint8)
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (4, 4, 4)).astype(np.uint8)
     hidden = np.zeros(1, dtype=bool)
     one = np.zeros((4, 4), dtype=int)
     kept = bx.ImageMasker(one, 7, channels="last").bind(image).apply(hidden)[0]
@@ -147,6 +151,7 @@ def test_noise_still_gives_about_as_many_superpixels_as_asked_for() -> None:
 
 
 def test_superpixels_become_a_grid_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
     import skimage.segmentation
 
     asked = []
@@ -156,7 +161,7 @@ def test_superpixels_become_a_grid_at_last(monkeypatch: pytest.MonkeyPatch) -> N
         return np.ones(image.shape[:2], dtype=int)
 
     monkeypatch.setattr(skimage.segmentation, "slic", one_segment)
-    masked = bx.ImageMasker(bx.Slic(n_segments=12, compactness=2.0)).bind(RNG.random((30, 40)))
+    masked = bx.ImageMasker(bx.Slic(n_segments=12, compactness=2.0)).bind(rng.random((30, 40)))
     assert [compactness for compactness, _ in asked] == [2, 20, 200]
     assert len(masked.feature_names) == 12
 
@@ -282,7 +287,8 @@ def test_images_of_two_shapes_do_not_share_a_batch() -> None:
 
 
 def test_images_of_two_sizes_are_explained_side_by_side() -> None:
-    images = [RNG.random((4, 4)), RNG.random((6, 5)), RNG.random((4, 4)).astype(np.float32)]
+    rng = np.random.default_rng(1)
+    images = [rng.random((4, 4)), rng.random((6, 5)), rng.random((4, 4)).astype(np.float32)]
     masker = bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=0.0)
     shapes = []
 

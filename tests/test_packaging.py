@@ -34,8 +34,10 @@ HEAVY = (
 
 def python(code: str, *, executable: str = sys.executable, cwd: Path | None = None) -> str:
     """Return what ``code`` prints in an interpreter of its own."""
+    flags = [] if executable == sys.executable else ["-E"]  # a fresh environment, PYTHONPATH or not
+    command = [executable, *flags, "-c", code]
     done = subprocess.run(
-        [executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=600, check=False
+        command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

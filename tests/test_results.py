@@ -219,7 +219,7 @@ def test_save_decides_by_suffix(tmp_path: Path, suffix: str) -> None:
 
 def test_to_shap_fills_the_fields_shap_has(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = types.ModuleType("shap")
-    fake.Explanation = types.SimpleNamespace  # type: ignore[attr-defined]  # a stand-in
+    fake.Explanation = types.SimpleNamespace  # a stand-in
     monkeypatch.setitem(sys.modules, "shap", fake)
     many = Explanations([explanation(), explanation()]).to_shap()
     assert many.values.shape == (2, 2, 2)

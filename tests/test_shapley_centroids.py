@@ -47,8 +47,11 @@ def test_errors_say_what_noise_explains():
     weights = rng.normal(size=12)
     masker = bx.TabularMasker(rows, n_centroids=10)
     hits = []
+
+    def game(r):
+        return np.tanh(r @ weights) + r[:, 0] ** 2
+
     for seed in range(4):
-        game = lambda r: np.tanh(r @ weights) + r[:, 0] ** 2  # noqa: E731
         bias = bx.centroid_bias(game, x, masker, budget=3000, random_state=seed)
         exact = bx.centroid_bias(game, x, masker, budget=4_000_000)
         hits.append(np.abs(bias.values - exact.values) <= 1.96 * bias.std_err + 1e-9)

@@ -13,6 +13,7 @@ from blackbox_xai._checks import check_int, check_positive, shown
 from blackbox_xai._inputs import n_rows, take_rows
 from blackbox_xai._parallel import Progress
 from blackbox_xai.adapters import as_model
+from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.errors import InputError
 from blackbox_xai.evaluation.agreement import spearman
 from blackbox_xai.evaluation.bootstrap import Estimate, mean_interval
@@ -39,8 +40,8 @@ class Sanity(Tabled):
     models : tuple of str
         The randomised models; "noise" scores by a hash of the input.
     similarity : ndarray of shape (b, n)
-        Rank correlation of signed attributions of the model and of each randomised one; for
-        "noise" the mean over several such models.
+        Rank correlation of signed attributions of the model and of each randomised one; the mean
+        where there are several of a kind, as for "noise".
     ceiling, floor : ndarray of shape (n,)
         Rank correlation under another seed, and between models that learnt nothing.
     threshold : float
@@ -130,10 +131,10 @@ def sanity(
         Inputs to explain.
     masker : Masker
         How features are hidden.
-    randomised : mapping of str to object, optional
+    randomised : mapping of str to object or list of objects, optional
         Models to compare with, such as those of ``permuted_labels`` and ``permuted_weights``; they
-        must have the output tested at the same place. A model that scores by a hash of its input is
-        always compared.
+        must have the output tested at the same place. A list holds several of a kind, made with
+        other seeds: see Notes. Models that score by a hash of their input are always compared.
     output : int or str, optional
         Output tested. None: the one with the highest mean score.
     n_inputs : int
@@ -162,6 +163,10 @@ def sanity(
     Attributions are compared with their signs: absolute values stay alike on every model where a
     feature equals its fill, which would fail any honest explainer.
 
+    A single model may have forgotten everything and still be like the first by luck, on all inputs
+    alike, which no interval over inputs shows: the rank correlation of two unrelated maps of d
+    features has the standard deviation 1 / sqrt(d - 1). Pass several of a kind where d is small.
+
     References
     ----------
     Adebayo et al. (2018), Sanity Checks for Saliency Maps. Hedstroem et al. (2024), Sanity Checks
@@ -182,27 +187,38 @@ def sanity(
     limit = check_positive("threshold", threshold)
     chosen = take_rows(inputs, 0, n)
     column, name, cost = target_output(black_box, chosen, masker, output)
-    others = {str(key): as_model(other) for key, other in (randomised or {}).items()}
+    others = {str(key): _models(given) for key, given in (randomised or {}).items()}
     if "noise" in others:
         raise InputError("randomised must not have the name 'noise', which is always compared.")
-    n_runs = 2 + len(others) + _N_NOISE
+    n_runs = 2 + sum(map(len, others.values())) + _N_NOISE
     with runs_of(explainer, masker, n_jobs=n_jobs, n_runs=n_runs, progress=progress) as runs:
         own = _column(runs.explain(black_box, chosen, [column]))
         again = _column(runs.explain(black_box, chosen, [column], seed_offset=1))
-        forgotten = [_column(runs.explain(m, chosen, [column])) for m in others.values()]
+        forgotten = [
+            [_column(runs.explain(one, chosen, [column])) for one in models]
+            for models in others.values()
+        ]
         cost += runs.cost
         noise = [_column(runs.explain(NoiseModel(i), chosen, [0])) for i in range(_N_NOISE)]
-    similarity = [_mean_over([_alike(own, values) for values in noise])]
+    kinds = [noise, *forgotten]
     return Sanity(
         method=type(explainer).__name__,
         output=name,
         models=("noise", *others),
-        similarity=np.array(similarity + [_alike(own, values) for values in forgotten]),
+        similarity=np.array([_mean_over([_alike(own, one) for one in maps]) for maps in kinds]),
         ceiling=_alike(own, again),
         floor=_mean_over([_alike(a, b) for a, b in combinations(noise, 2)]),
         threshold=limit,
         cost=cost,
     )
+
+
+def _models(given: Any) -> list[Adapter]:
+    """Return the models of one kind."""
+    models = list(given) if isinstance(given, list | tuple) else [given]
+    if not models:
+        raise InputError("randomised must hold one or more models of each kind, got [].")
+    return [as_model(model) for model in models]
 
 
 def _column(explanations: list[Explanation]) -> list[FloatArray]:

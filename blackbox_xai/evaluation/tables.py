@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from blackbox_xai._export import frame
@@ -13,6 +13,7 @@ from blackbox_xai._plain import plain
 __all__ = ["Tabled", "print_rows"]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Tabled(ABC):
     """Base of results that are tables; a subclass gives ``rows``."""
 
@@ -38,7 +39,7 @@ class Tabled(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data that JSON can hold."""
-        stored = {f.name: _listed(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]  # subclasses are dataclasses
+        stored = {f.name: _listed(getattr(self, f.name)) for f in fields(self)}
         return {"kind": type(self).__name__, "rows": self.rows(), **stored}
 
     def __str__(self) -> str:

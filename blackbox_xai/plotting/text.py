@@ -166,7 +166,7 @@ def text(
 
 
 def _inches(ax: Axes) -> float:
-    return ax.get_window_extent().width / ax.get_figure(root=True).dpi  # type: ignore[union-attr]  # axes have a figure
+    return ax.get_window_extent().width / ax.figure.dpi
 
 
 def _lines(

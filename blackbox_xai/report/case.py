@@ -18,7 +18,7 @@ from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, IntArray, Masker
 from blackbox_xai.results import Explanation
 
-__all__ = ["Case", "Findings", "Guard", "Halted", "StageProgress", "difference"]
+__all__ = ["Case", "Findings", "Guard", "Halted", "StageProgress"]
 
 StageProgress = Callable[[str, int, int], None]
 
@@ -117,18 +117,6 @@ class Halted(Exception):  # not an error of its own: it carries one
         super().__init__(str(cause))
         self.section = section
         self.cause = cause
-
-
-def difference(later: Ledger, earlier: Ledger) -> Ledger:
-    """Return what was spent between two states of a ledger.
-
-    Examples
-    --------
-    >>> difference(Ledger(calls=3, rows=9), Ledger(calls=1, rows=4)).rows
-    5
-    """
-    before = earlier.to_dict()
-    return later + Ledger(*(-value for value in before.values()))  # type: ignore[arg-type]  # whole
 
 
 class Guard(Adapter):

@@ -14,7 +14,7 @@ from blackbox_xai._plain import plain as plain_document
 from blackbox_xai.errors import BudgetError, InputError, Interrupted, ModelError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.report.answers import answers, truth
-from blackbox_xai.report.case import Case, Findings, Guard, Halted, StageProgress, difference
+from blackbox_xai.report.case import Case, Findings, Guard, Halted, StageProgress
 from blackbox_xai.report.local import drivers, explained_rows
 from blackbox_xai.report.subject import assumptions, subject
 from blackbox_xai.report.trust import agreement, gates, trust
@@ -144,7 +144,7 @@ class Course:
             raise halted.cause from None
         finally:
             if spent is None:
-                spent = difference(self.guard.spent, before)
+                spent = self.guard.spent.since(before)
             self.total = self.total + spent
             self.stages.append({"stage": name, **_counts(spent)})
             seconds = time.perf_counter() - began

@@ -36,6 +36,10 @@ def best(call: Callable[[], object], rows: int, repeats: int = 7) -> float:
     return 1e6 * min(times) / rows
 
 
+def _run(session: onnxruntime.InferenceSession, feed: dict[str, np.ndarray], _: object) -> object:
+    return session.run(None, feed)
+
+
 def adapters(x: np.ndarray) -> list[tuple[str, float, float]]:
     """Return name, bare and adapted time a row, at 4096 rows in a batch."""
     from skl2onnx import to_onnx
@@ -61,7 +65,7 @@ def adapters(x: np.ndarray) -> list[tuple[str, float, float]]:
         options.intra_op_num_threads = 1
         session = onnxruntime.InferenceSession(content, options)
         feed = {session.get_inputs()[0].name: narrow}
-        bare = lambda _, s=session, f=feed: s.run(None, f)  # noqa: E731  # one line is clearer here
+        bare = partial(_run, session, feed)
         found.append((f"ONNX {name}", bare, bx.as_model(content)))
     return [
         (name, best(partial(bare, x), 4096), best(partial(model.predict, x), 4096))

@@ -8,6 +8,7 @@ better than a spoilt copy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -28,8 +29,8 @@ LOWER_IS_BETTER = ("sufficiency", "infidelity", "deletion")
 def spoilt(whys: list[Explanation], rng: np.random.Generator) -> dict[str, list[Explanation]]:
     """Return right explanations and worse ones."""
 
-    def changed(change: object) -> list[Explanation]:
-        return [replace(why, values=change(why.values)) for why in whys]  # type: ignore[operator]
+    def changed(change: Callable[[np.ndarray], np.ndarray]) -> list[Explanation]:
+        return [replace(why, values=change(why.values)) for why in whys]
 
     return {
         "right": whys,

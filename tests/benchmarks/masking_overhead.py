@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def tables() -> None:
         for name, container in (("array", background), ("frame", pd.DataFrame(background))):
             masked = bx.TabularMasker(container).bind(x)
             batch = masked.allocate(m * r)
-            ours = best(lambda: masked.write(batch, 0, kept, None)) / (m * r) * 1e9  # noqa: B023
+            ours = best(partial(masked.write, batch, 0, kept, None)) / (m * r) * 1e9
             label = f"{name}, {d} columns x {r} fills"
             print(f"{label:34}{ours:9.1f}{floor:10.1f}{ours / floor:7.2f}")
 
@@ -64,9 +65,9 @@ def images() -> None:
             batch = masked.allocate(12)
             hard = RNG.random((12, 49)) < 0.5
             soft = RNG.random((12, 49))
-            select = best(lambda: masked.write(batch, 0, hard, None)) / 12 * 1e3  # noqa: B023
-            blend = best(lambda: masked.write(batch, 0, soft, None)) / 12 * 1e3  # noqa: B023
-            copy = best(lambda: batch.__setitem__(slice(None), one)) / 12 * 1e3  # noqa: B023
+            select = best(partial(masked.write, batch, 0, hard, None)) / 12 * 1e3
+            blend = best(partial(masked.write, batch, 0, soft, None)) / 12 * 1e3
+            copy = best(partial(np.copyto, batch, one)) / 12 * 1e3
             label = f"{np.dtype(dtype).name}, channels {name}"
             print(f"{label:34}{select:9.3f}{blend:10.3f}{copy:7.3f}")
 
@@ -77,7 +78,7 @@ def texts() -> None:
     for n in (20, 100, 200):
         masked = bx.TextMasker().bind(" ".join(f"word{i}" for i in range(n)))
         batch, kept = masked.allocate(5000), RNG.random((5000, n)) < 0.5
-        ours = best(lambda: masked.write(batch, 0, kept, None), 5) * 1e3  # noqa: B023
+        ours = best(partial(masked.write, batch, 0, kept, None), 5) * 1e3
         print(f"{f'{n} words':34}{ours:9.1f}")
 
 

@@ -108,3 +108,10 @@ def test_same_bits_for_any_batch_size():
     cut = explainer.explain(bx.as_model(model, batch_size=17), x, masker)
     np.testing.assert_array_equal(whole.values, cut.values)
     np.testing.assert_array_equal(whole.std_err, cut.std_err)
+
+
+def test_rows_whose_own_coalitions_leave_little_open_are_solved_alone():
+    x, masker = trial(7, r=12, d=8)
+    for per_row, kernel in ((60, "shared"), (140, "common")):
+        explainer = bx.Shapley(budget=12 * per_row, accuracy="high")
+        assert explainer.explain(smooth, x, masker).diagnostics["kernel"] == kernel

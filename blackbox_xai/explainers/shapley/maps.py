@@ -15,6 +15,7 @@ from blackbox_xai.solvers.kriging import ChainMap, OddMap, exact_map, odd_map
 __all__ = [
     "NOISE",
     "SCALE",
+    "left_open",
     "left_out_residuals",
     "noise",
     "shared_map",
@@ -25,7 +26,7 @@ __all__ = [
 
 _MAP_BYTES = 12 << 20
 SCALE, NOISE = 0.25, 0.01  # of the kernel
-_NEAR = 1 / 6  # measured on games of 8 to 100 features
+_NEAR = 0.19  # measured on games of 8 to 100 features
 
 
 class _Maps:
@@ -109,13 +110,19 @@ def solve_all(
 def variances(odd_map: OddMap, odd: FloatArray) -> FloatArray:
     """Return variances of values ``(n, m)``, from what linear games leave of ``odd`` ``(p, m)``."""
     p, n = len(odd), odd_map.n_features
-    # Leave-one-out residuals overstate when there are few pairs for each feature. Pairs that were
-    # not drawn are as few as the share left, and lie between others the closer, the more there
-    # are: in small games each drawn pair has most of its neighbours drawn.
-    whole = n_all_pairs(n)
-    near = max(_NEAR * sqrt(whole), 2.0)
-    factor = (1 - p / whole) ** near * (1 - min(n / p, 1.0) ** 1.5)
+    # Leave-one-out residuals overstate when there are few pairs for each feature.
+    factor = left_open(n, p) * (1 - min(n / p, 1.0) ** 1.5)
     return np.asarray(factor * (odd_map.weights**2 @ left_out_residuals(odd_map, odd) ** 2))
+
+
+def left_open(n: int, n_pairs: int) -> float:
+    """Return the share of the variance that pairs of ``n`` features leave which are not asked.
+
+    These are few when many are asked, and lie between those asked, the closer, the more there are:
+    in small games each pair has most of its neighbours asked.
+    """
+    whole = n_all_pairs(n)
+    return float((1 - min(n_pairs / whole, 1.0)) ** max(_NEAR * sqrt(whole), 2.0))
 
 
 def noise(odd_map: OddMap, odd: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from blackbox_xai.explainers.shapley.fitting import Scored, fit_kernel, fitted_v
 from blackbox_xai.explainers.shapley.leading import leads, with_triples
 from blackbox_xai.explainers.shapley.maps import solve_all
 from blackbox_xai.explainers.shapley.plan import Plan
-from blackbox_xai.explainers.shapley.together import solve_together
+from blackbox_xai.explainers.shapley.together import need_others, solve_together
 from blackbox_xai.protocols import Closeness, FloatArray, IntArray
 from blackbox_xai.solvers.kriging import ChainMap, OddMap
 
@@ -106,9 +106,9 @@ class Sums:
         """Add what waited for the other fills, or for the kernel to be fitted."""
         waiting, found = list(self.waiting), [solved for _, solved in self.waiting]
         self.waiting.clear()
-        if self.fit and self._together([scored for scored, _ in waiting], found):
-            return
-        if self.fit:
+        if self.fit and (self.n_fills == 1 or need_others([scored for scored, _ in waiting])):
+            if self._together([scored for scored, _ in waiting], found):
+                return
             found = self._fitted(waiting)
         alike = [len(solved.shape) > 0 for solved in found]
         pooled = pool_fills([s for s, is_alike in zip(found, alike, strict=True) if is_alike])

@@ -9,10 +9,11 @@ import numpy as np
 from blackbox_xai.coalitions.shapley import n_all_pairs
 from blackbox_xai.explainers.shapley.alike import Solved
 from blackbox_xai.explainers.shapley.fitting import Scored
+from blackbox_xai.explainers.shapley.maps import left_open
 from blackbox_xai.protocols import Closeness, FloatArray, IntArray
 from blackbox_xai.solvers.shared_process import Sight, shared_values
 
-__all__ = ["solve_together"]
+__all__ = ["need_others", "solve_together"]
 
 _MOST_FEATURES = 300
 _MOST_PAIRS = 1200  # in one process; its cost is their cube
@@ -21,6 +22,7 @@ _STRENGTH = 10.0  # sum of the scales: how much weight interactions have
 _LEAST, _MOST = 0.02, 20.0  # of a feature's size, relative to the mean
 _POWER = 0.75  # of a feature's size in its scale
 _UNSURE = 1.25
+_OPEN = 0.35  # of the variance: where a fill's own pairs leave less, they need no help
 
 
 def solve_together(
@@ -57,6 +59,12 @@ def solve_together(
         values += guess + more
         variance += error * np.mean([_open(len(t.kept), int(t.active.sum())) for t in sights])
     return values, variance
+
+
+def need_others(scored: Sequence[Scored]) -> bool:
+    """Whether some fill's own pairs leave so much open that those of others can tell more."""
+    maps = [s.block.odd_map for s in scored]
+    return any(left_open(m.n_features, m.n_pairs) > _OPEN for m in maps if m.n_features > 1)
 
 
 def _groups(pairs: IntArray, most: float) -> Iterator[IntArray]:

@@ -393,9 +393,10 @@ def test_a_text_of_one_token_is_explained(text):
 
     why = bx.Lime().explain(length, text, bx.TextMasker())
     assert why.values[:, 0] == pytest.approx([len(text)], rel=0.02, abs=1e-9)
-    with pytest.warns(UserWarning, match=r"Only 0\.00% of the samples keep half"):
-        why = bx.Lime(compat="lime").explain(length, text, bx.TextMasker())
-    assert why.values[:, 0] == pytest.approx([0.0], abs=1e-9)  # lime never keeps a sole word
+    lime = bx.Lime(compat="lime", n_samples=1000).explain(length, text, bx.TextMasker())
+    mean, penalty = 1 / (1 + 999 * np.exp(-8)), 1 / (1 + 999 * np.exp(-8))
+    shrunk = mean * (1 - mean) / (mean * (1 - mean) + penalty)
+    assert lime.values[:, 0] == pytest.approx([len(text) * shrunk])
 
 
 @pytest.mark.filterwarnings(UNJUDGED)
@@ -435,3 +436,20 @@ def test_nets_are_worth_more_than_random_rows_only_where_they_are() -> None:
     assert spread < 0.7 < 0.8 < random <= 1
     one = net_factor(np.ones((2, 5)), np.ones((1, 5)), np.ones((2, 1)), size=8)
     np.testing.assert_array_equal(one, [1.0])
+
+
+@pytest.mark.parametrize("n_samples", [300, 1000])
+def test_short_texts_have_limes_own_weights_the_input_being_one_sample(n_samples: int) -> None:
+    def model(texts: Any) -> Any:
+        good, film = (np.array([word in text for text in texts]) for word in ("good", "film"))
+        return 0.2 + 0.7 * good - 0.1 * good * film
+
+    z = np.array([[1, 1], [1, 0], [0, 1], [0, 0]])
+    share = np.array([1, *(n_samples - 1) * np.array([0.25, 0.25, 0.5])])
+    weights = share * np.exp(-((1 - np.sqrt(z.mean(axis=1))) ** 2) / (2 * 0.25**2))
+    design = np.column_stack([np.ones(4), z])
+    gram = design.T @ (design * weights[:, None]) + np.diag([0, 1, 1])
+    expected = np.linalg.solve(gram, design.T @ (weights * [0.8, 0.9, 0.2, 0.2]))
+    explainer = bx.Lime(compat="lime", n_samples=n_samples)
+    why = explainer.explain(model, "good film", bx.TextMasker())
+    np.testing.assert_allclose([why.base[0], *why.values[:, 0]], expected, rtol=1e-9)

@@ -124,7 +124,7 @@ class Lime(LocalExplainer):
                 sizes=uniform_sizes if uniform else binomial_sizes,
                 kernel_width=self.kernel_width or _HIDDEN_WIDTH,
                 alpha=self.alpha,
-                weighted_penalty=self.compat == "lime",
+                as_lime=self.compat == "lime",
             )
         )
 

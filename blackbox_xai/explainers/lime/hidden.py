@@ -32,7 +32,7 @@ def hide_features(
     sizes: Callable[[int], FloatArray],
     kernel_width: float,
     alpha: float,
-    weighted_penalty: bool,
+    as_lime: bool,
 ) -> Steps[Surrogate]:
     """Fit a linear surrogate to scores of random coalitions near the full one.
 
@@ -48,10 +48,10 @@ def hide_features(
         Width of the exponential kernel on the cosine distance.
     alpha : float
         Ridge penalty, in samples that keep a feature half of the time.
-    weighted_penalty : bool
-        Weigh samples by the kernel against the penalty, as lime does: with few features all
-        weights but one are near zero, and the penalty wins. Otherwise a feature is shrunk by the
-        same share however often it is kept.
+    as_lime : bool
+        Count the input itself as one sample, and weigh samples by the kernel against the penalty,
+        as lime does: with few features all weights but that of the input are near zero, and the
+        penalty wins. Otherwise a feature is shrunk by the same share however often it is kept.
 
     Returns
     -------
@@ -60,11 +60,14 @@ def hide_features(
     """
     d, r = v.n_features, v.n_fills
     law, kernel = sizes(d), cosine_kernel(d, kernel_width)
+    if as_lime:
+        law = law * (1 - 1 / n_samples)
+        law[d] += 1 / n_samples
     tilted = law * kernel
     mean_weight = float(tilted.sum())
     tilted /= mean_weight
     share = float(tilted @ np.arange(d + 1)) / d
-    penalty = alpha / mean_weight if weighted_penalty else 4 * alpha * share * (1 - share)
+    penalty = alpha / mean_weight if as_lime else 4 * alpha * share * (1 - share)
     if d <= _MAX_EXACT and (2**d - 1) * r < n_samples:
         kept, weights = all_subsets(d), size_weights(tilted, d)
         scores = yield Query(kept)

@@ -226,14 +226,25 @@ def _learn_column(values: NDArray[Any], name: str, forced: bool, argument: str) 
         numbers = _number_column(values, name, argument)
         return Column(name, integer=bool(np.all(numbers == np.round(numbers))))
     kinds_of = values.tolist()
-    for i, value in enumerate(kinds_of):
-        if _is_missing(value):
-            raise InputError(_missing(argument, name, i))
+    _check_categories(kinds_of, name, argument)
     try:
         categories = sorted(set(kinds_of))
     except TypeError:
         categories = sorted(set(kinds_of), key=lambda value: (type(value).__name__, str(value)))
     return Column(name, tuple(categories))
+
+
+def _check_categories(values: list[Any], name: str, argument: str) -> None:
+    for i, value in enumerate(values):
+        if _is_missing(value):
+            raise InputError(_missing(argument, name, i))
+        try:
+            hash(value)
+        except TypeError as error:
+            raise InputError(
+                f"{argument} has {shown(value)} in column {name!r}, row {i}; cells must be "
+                "numbers, texts, booleans or categories."
+            ) from error
 
 
 def _is_missing(value: Any) -> bool:

@@ -96,11 +96,19 @@ def test_false_alarms_stay_at_the_rate_asked_for(name: str) -> None:
     assert 0.04 < np.mean(rates) < 0.12
 
 
+def test_passes_over_the_rows_are_told() -> None:
+    assert bx.AutoencoderDetector(max_iter=3).fit(normal(40)).n_iter_ == 3
+
+
 @pytest.mark.parametrize(("n", "errors"), [(60, 0.7), (250, 0.7), (300, 0.35), (350, 0), (500, 0)])
 def test_few_rows_are_given_a_margin(n: int, errors: float) -> None:
-    finest = 1 / (n + 1)
-    expected = finest + errors * np.sqrt(finest * (1 - finest) / n)
-    assert bx.OODDetector().fit(normal(n)).finest_ == pytest.approx(expected)
+    detector = bx.OODDetector().fit(normal(n))
+    assert detector.finest_ == pytest.approx(1 / (n + 1))
+    second = 2 / (n + 1)
+    expected = second + errors * np.sqrt(second * (1 - second) / n)
+    found = np.unique(detector.p_values(normal(4000, seed=1)))
+    assert np.abs(found - expected).min() < 1e-12
+    assert not ((found > detector.finest_ + 1e-12) & (found < expected - 1e-12)).any()
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -369,6 +377,7 @@ def test_fitting_2000_rows_of_30_columns_takes_less_than_a_second() -> None:
         (lambda: bx.OODDetector(alpha=0).fit(normal()), "alpha must lie between 0 and 1"),
         (lambda: bx.OODDetector().fit(normal(5)), "at least 8 rows, got 5"),
         (lambda: bx.OODDetector().fit([[1.0, np.nan]] * 20), "missing value in column 'x1'"),
+        (lambda: bx.OODDetector().fit([["a", {"b": 1}]] * 20), "in column 'x1', row 0; cells must"),
         (
             lambda: bx.OODDetector().fit(normal()).predict(normal(2, 3)),
             "4 columns as in fit, got 3",

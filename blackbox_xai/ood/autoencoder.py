@@ -112,6 +112,11 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
     categorical : sequence of str or int, optional
     random_state : int
 
+    Attributes
+    ----------
+    n_iter_ : int
+        Passes over the rows, the most of all fits; not there for a ready autoencoder.
+
     Examples
     --------
     >>> import numpy as np
@@ -160,6 +165,7 @@ class AutoencoderDetector(OutlierMixin, Detector):  # type: ignore[misc]  # unty
                 check_int(name, getattr(self, name), minimum=1)
         if self.autoencoder is None:
             self._learn(X)
+            self.n_iter_ = max(members.network.n_iter_ for members in self.members_)
             return self
         self._check_shared()
         reader, _ = learn_reader(X, None, self.categorical)

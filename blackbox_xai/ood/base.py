@@ -96,13 +96,15 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         """Return p-values of the combined evidence.
 
         Cross-conformal p-values have no exact guarantee, and how far off they are varies most
-        where reference rows are few: below 350 rows up to 0.7 standard errors are added.
+        where reference rows are few: below 350 rows up to 0.7 standard errors are added, but for
+        rows stranger than all reference rows.
         """
         n = len(self.evidence_)
-        p = (1.0 + at_least(self.evidence_, evidence)) / (n + 1.0)
+        above = at_least(self.evidence_, evidence)
+        p = (1.0 + above) / (n + 1.0)
         if self.calibration == "cross":
             errors = _MARGIN * min(max((_MANY - n) / (_MANY - _FEW), 0.0), 1.0)
-            p = np.minimum(p + errors * np.sqrt(p * (1.0 - p) / n), 1.0)
+            p = np.minimum(p + (above > 0) * errors * np.sqrt(p * (1.0 - p) / n), 1.0)
         return p
 
     def _threshold(self, alpha: float) -> float:

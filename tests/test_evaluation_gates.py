@@ -108,6 +108,26 @@ def test_faults_are_found(fault: str, failed: set[str]) -> None:
         assert not found
 
 
+@pytest.mark.parametrize("seed", [3, 6, 12])
+def test_sampling_that_says_how_far_off_it_may_be_is_not_blamed_for_it(seed: int) -> None:
+    """The laws hold of the values sampled, and of the samples within their errors."""
+    rng = np.random.default_rng(1)
+    inputs, weights = rng.normal(size=(60, 40)), rng.normal(size=40)
+
+    def crossed(rows: Any) -> Any:
+        rows = rows * weights
+        return np.tanh(rows[:, ::2] * rows[:, 1::2]).sum(axis=1) + rows[:, :5].sum(axis=1)
+
+    explainer = bx.Shapley(budget=600 + 20 * seed, random_state=seed)
+    masker = bx.TabularMasker(inputs[:30])
+    checks = check(explainer, crossed, inputs[30 + seed :], masker, n_inputs=3)
+    assert {gate.name for gate in checks.gates if gate.status != "pass"} == set()
+    assert {gate.name: gate.tolerance for gate in checks.gates}["linearity"] > 0.01
+    same_for_any_seed = check(bx.Occlusion(), crossed, inputs[30:], masker, n_inputs=2)
+    tolerances = {gate.name: gate.tolerance for gate in same_for_any_seed.gates}
+    assert (tolerances["linearity"], tolerances["order"]) == (1e-6, 0.02)
+
+
 @pytest.mark.parametrize("kind", ["image", "text", "frame"])
 def test_gates_work_for_inputs_of_any_kind(kind: str) -> None:
     rng = np.random.default_rng(1)

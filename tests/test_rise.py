@@ -12,17 +12,7 @@ import blackbox_xai as bx
 from blackbox_xai.coalitions.soft_masks import SoftGrid, interpolation_matrix
 from blackbox_xai.errors import InputError
 from blackbox_xai.solvers.slopes import SlopeSums, slopes
-from toys import Spy
-
-
-def block_mean(k: int, first: bool) -> Any:
-    a, b = divmod(k, 4)
-
-    def model(images: Any) -> Any:
-        pixels = images if first else np.moveaxis(images, -1, 1)
-        return pixels[:, :, 8 * a : 8 * a + 8, 8 * b : 8 * b + 8].mean(axis=(1, 2, 3))
-
-    return model
+from toys import Spy, block_mean
 
 
 @pytest.mark.parametrize("prior", [None, "gp"])

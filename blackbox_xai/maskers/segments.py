@@ -151,11 +151,7 @@ class Regions:
     Parameters
     ----------
     random_state : int
-        Seed of the noise that breaks ties.
-
-    References
-    ----------
-    Vedaldi and Soatto (2008), Quick shift and kernel methods for mode seeking.
+        As for ``Quickshift``.
 
     Examples
     --------

@@ -499,6 +499,18 @@ def test_a_broken_pipe_ends_quietly(place):
 # -- data -----------------------------------------------------------------------------------------
 
 
+def test_without_pandas_only_what_is_used_must_be_numbers(place, monkeypatch):
+    (place / "t.csv").write_text("age,note,class\n1,x,good\n,y,bad\n")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    data = read_data("t.csv", labels="class")
+    assert data.labels == ["good", "bad"]
+    rest = choose_columns(data, drop=("note",))
+    assert (rest.names, rest.inputs.dtype) == (("age",), np.float64)
+    np.testing.assert_array_equal(rest.inputs, [[1], [np.nan]])
+    with pytest.raises(DataError, match=r"t\.csv: column 'note' holds 'x'.*needs pandas"):
+        choose_columns(data)
+
+
 def test_tables_keep_types_and_missing_cells(place):
     (place / "t.csv").write_text('\ufeffage,city\n1,Riga\n,"Jūrmala, LV"\n', encoding="utf-8")
     data = read_data("t.csv")

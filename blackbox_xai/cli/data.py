@@ -105,7 +105,7 @@ def _csv(content: bytes, place: str, delimiter: str = ",") -> Data:
     if len(columns) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise DataError(f"{place} has two columns named {shown(twice)}.")
-    return _table({name: _typed(column) for name, column in columns.items()}, place)
+    return _table({name: _typed(column) for name, column in columns.items()})
 
 
 def _tsv(content: bytes, place: str) -> Data:
@@ -141,23 +141,18 @@ def _jsonl(content: bytes, place: str) -> Data:
     columns = {str(name): [record[name] for record in records] for name in records[0]}
     if list(columns) == ["text"]:
         return Data([str(text) for text in columns["text"]])
-    return _table(columns, place)
+    return _table(columns)
 
 
-def _table(columns: dict[str, list[Any]], place: str) -> Data:
-    """Return a pandas frame, or an array when pandas is not there and all cells are numbers."""
+def _table(columns: dict[str, list[Any]]) -> Data:
+    """Return a pandas frame, or an array of objects when pandas is not there."""
     names = tuple(columns)
     try:
         import pandas
     except ImportError:
         import numpy as np
 
-        if all(isinstance(cell, int | float) for column in columns.values() for cell in column):
-            return Data(np.array(list(columns.values()), dtype=np.float64).T, names)
-        raise DataError(
-            f"{place} has columns that are not numbers; reading them needs pandas: "
-            "pip install pandas."
-        ) from None
+        return Data(np.array(list(columns.values()), dtype=object).T, names)
     return Data(pandas.DataFrame(columns), names)
 
 
@@ -170,7 +165,7 @@ def _parquet(content: bytes, place: str) -> Data:
         table = parquet.read_table(io.BytesIO(content))
     except (ValueError, OSError) as error:
         raise DataError(f"{place} is not a parquet file: {error}.") from error
-    return _table({name: table[name].to_pylist() for name in table.column_names}, place)
+    return _table({name: table[name].to_pylist() for name in table.column_names})
 
 
 def _npy(content: bytes, place: str) -> Data:
@@ -234,7 +229,7 @@ def _labelled(data: Data, labels: str | None) -> Data:
         return data
     _check_there(data, labels)
     values = list(_column(data, labels))
-    rest = choose_columns(data, drop=(labels,))
+    rest = _chosen(data, drop=(labels,))
     return replace(rest, labels=[v.item() if hasattr(v, "item") else v for v in values])
 
 
@@ -256,8 +251,28 @@ def choose_columns(data: Data, keep: Sequence[str] = (), drop: Sequence[str] = (
     Raises
     ------
     DataError
-        When there is no such column.
+        When there is no such column, or one that is left is no numbers and pandas is not there.
     """
+    return _numbers(_chosen(data, keep, drop))
+
+
+def _numbers(data: Data) -> Data:
+    """Return an array of objects as one of numbers; a frame as it is."""
+    if getattr(getattr(data.inputs, "dtype", None), "kind", "") != "O":
+        return data
+    for name in data.names:
+        other = next((v for v in _column(data, name) if not isinstance(v, int | float)), None)
+        if other is not None:
+            place = (data.facts or {}).get("name", "stdin")
+            raise DataError(
+                f"{place}: column {shown(name)} holds {shown(other)}, which is no number; reading "
+                "it needs pandas: pip install pandas."
+            )
+    return replace(data, inputs=data.inputs.astype("float64"))
+
+
+def _chosen(data: Data, keep: Sequence[str] = (), drop: Sequence[str] = ()) -> Data:
+    """Return some of the columns, whatever they hold."""
     if not keep and not drop:
         return data
     for name in (*keep, *drop):

@@ -274,3 +274,9 @@ def test_intervals_of_repeats_hold_whether_normal_or_skewed(n: int, least: float
 def test_repeats_that_agree_or_are_too_few_have_no_error_or_none() -> None:
     assert student_error(np.ones((4, 2, 1))) is None
     assert (student_error(np.full((6, 2, 1), 1 / 3)) < 1e-15).all()
+
+
+def test_one_feature_too_many_is_not_told_to_become_fewer() -> None:
+    masker = bx.TabularMasker(np.arange(20.0)[:, None])
+    with pytest.raises(BudgetError, match=r"over 1 feature need \d+ .* is 100\. Use fewer points"):
+        bx.IntegratedGradients(budget=100).explain(lambda z: z[:, 0], [3.0], masker)

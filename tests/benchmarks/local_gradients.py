@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from local_sides import interpreter, records_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -121,15 +120,6 @@ def report(sides):
         print(f"{image:<12}{what:<20}  {own['values'][0]:+.4f}  rows {own['rows']}{peer}")
 
 
-def environment(place):
-    """Return the interpreter of torch's environment, made when it is not there."""
-    python = Path(place) / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEERS], check=True)
-    return str(python)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", nargs="+", default=list(IMAGES))
@@ -142,14 +132,8 @@ def main():
     if options.run:
         (ours if options.run == "ours" else autograd)(options)
         return
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    sides = {}
-    for side, python in (("ours", sys.executable), ("autograd", environment(options.peers))):
-        command = [python, __file__, *sys.argv[1:], "--run", side]
-        done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
-        lines = done.stdout.splitlines()
-        sides[side] = [json.loads(line) for line in lines if line.startswith("{")]
-    report(sides)
+    pythons = {"ours": sys.executable, "autograd": interpreter(options.peers, PEERS)}
+    report(records_of(__file__, pythons))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from local_sides import interpreter, records_of
 
 MODEL = Path(__file__).parents[3] / "shared" / "models" / "efficientnet-lite0.onnx"
 PEERS = ["lime==0.2.0.1", "captum", "shap", "onnxruntime", "scikit-learn", "scikit-image"]
@@ -267,17 +266,6 @@ def table(records, options):
             print(f"{np.mean(cells):>11.3f}{rows:>7}{outside:>22.2f}")
 
 
-def environment(place):
-    """Return the interpreter of the peers' environment, made when it is not there."""
-    python = Path(place) / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, *PEERS], check=True)
-        subprocess.run([*pip, *TORCH], check=False)
-    return str(python)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[120, 500])
@@ -294,14 +282,9 @@ def main():
         warnings.simplefilter("ignore")
         measure(ours() if options.run == "ours" else peers(), options)
         return
-    records = []
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
-    for side, python in (("ours", sys.executable), ("peers", environment(options.peers))):
-        command = [python, __file__, *sys.argv[1:], "--run", side]
-        done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=False)
-        lines = done.stdout.splitlines()
-        records += [json.loads(line) for line in lines if line.startswith("{")]
-    table(records, options)
+    pythons = {"ours": sys.executable, "peers": interpreter(options.peers, PEERS, TORCH)}
+    sides = records_of(__file__, pythons)
+    table([*sides["ours"], *sides["peers"]], options)
 
 
 if __name__ == "__main__":

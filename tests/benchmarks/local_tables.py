@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from local_sides import interpreter, records_of
 
 PEERS = ["lime==0.2.0.1", "scikit-learn"]
 ROWS = (410, 500, 520)
@@ -164,15 +163,6 @@ def report(sides, options):
         print(f"{own['ms'] / other['ms']:>8.3f}   rows {own['rows']} / {other['rows']}")
 
 
-def environment(place):
-    """Return the interpreter of lime's environment, made when it is not there."""
-    python = Path(place) / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEERS], check=True)
-    return str(python)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=1024)
@@ -184,14 +174,8 @@ def main():
         warnings.simplefilter("ignore")
         measure(options.run, options)
         return
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    sides = {}
-    for side, python in (("ours", sys.executable), ("lime", environment(options.peers))):
-        command = [python, __file__, *sys.argv[1:], "--run", side]
-        done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
-        lines = done.stdout.splitlines()
-        sides[side] = [json.loads(line) for line in lines if line.startswith("{")]
-    report(sides, options)
+    pythons = {"ours": sys.executable, "lime": interpreter(options.peers, PEERS)}
+    report(records_of(__file__, pythons), options)
 
 
 if __name__ == "__main__":

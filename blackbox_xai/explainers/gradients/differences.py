@@ -33,10 +33,13 @@ def refuse_beyond(rows: int, budget: int, d: int) -> None:
         if d > directions
         else ""
     )
+    features, larger = "1 feature", ""
+    if d > 1:
+        features = f"{d} features"
+        larger = "fewer, larger features, such as ImageMasker(Grid(rows=7, columns=7)) for images, "
     raise BudgetError(
-        f"Differences over {d} features need {rows} model rows, but budget is {budget}. {stein}Use "
-        "fewer, larger features, such as ImageMasker(Grid(rows=7, columns=7)) for images, fewer "
-        "points, or fewer background rows or fills, or raise budget."
+        f"Differences over {features} need {rows} model rows, but budget is {budget}. {stein}Use "
+        f"{larger}fewer points, or fewer background rows or fills, or raise budget."
     )
 
 

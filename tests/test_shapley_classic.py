@@ -179,3 +179,12 @@ def test_budget_must_be_a_positive_integer(budget):
     background, x = table(3, 1)
     with pytest.raises(InputError, match="budget must be"):
         bx.KernelShap(budget=budget).explain(net(3), x, bx.TabularMasker(background))
+
+
+def test_orders_of_two_features_are_the_whole_game():
+    masker, x = bx.TabularMasker(np.array([[0.0, 0.0], [1.0, -1.0]])), np.array([2.0, 3.0])
+    why = bx.PermutationShapley(budget=7).explain(lambda z: z[:, 0] * z[:, 1] ** 2, x, masker)
+    exact = bx.ExactShapley().explain(lambda z: z[:, 0] * z[:, 1] ** 2, x, masker)
+    np.testing.assert_allclose(why.values, exact.values, atol=1e-12)
+    np.testing.assert_array_equal(why.std_err, 0)
+    assert why.cost.rows == 7

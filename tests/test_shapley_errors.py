@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import blackbox_xai as bx
 
@@ -79,3 +80,44 @@ def test_background_rows_lean_on_each_other_and_stay_efficient():
         off = np.linalg.norm(why.values - exact.values, axis=0)
         ratio.append(np.linalg.norm(why.std_err, axis=0) / off)
     assert 0.7 < np.median(ratio) < 1.8
+
+
+@pytest.mark.parametrize("per_feature", [5, 10, 20, 40])
+def test_intervals_of_small_games_hold_at_every_share_of_coalitions(per_feature):
+    rng = np.random.default_rng(4)
+    centres, heights = rng.normal(size=(40, 10)), rng.normal(size=40)
+
+    def smooth(inputs):
+        return np.exp(-((inputs[:, None] - centres) ** 2).sum(axis=-1) / 15) @ heights
+
+    masker = bx.TabularMasker(rng.normal(size=(15, 10)))
+    inside, ratio = [], []
+    for seed in range(4):
+        x = rng.normal(size=10)
+        exact = bx.ExactShapley().explain(smooth, x, masker)
+        explainer = bx.Shapley(budget=15 * 10 * per_feature, accuracy="fast", random_state=seed)
+        why = explainer.explain(smooth, x, masker)
+        inside.append((abs(why.values - exact.values) <= 1.96 * why.std_err).mean())
+        off = np.linalg.norm(why.values - exact.values)
+        ratio.append(np.linalg.norm(why.std_err) / off)
+    assert np.mean(inside) >= 0.9
+    assert 0.8 < np.median(ratio) < 1.8
+
+
+def test_errors_from_some_of_the_rows_serve_all():
+    """With many outputs, residuals are computed for a part of the background rows."""
+    rng = np.random.default_rng(5)
+    background, x = rng.normal(size=(40, 32)), rng.normal(size=32)
+    mix = rng.normal(size=(32, 40)) / 6
+    masker = bx.TabularMasker(background)
+    explainer = bx.Shapley(budget=1 + 40 * 257, accuracy="fast")
+
+    def model(inputs):
+        return np.tanh(inputs @ mix)
+
+    whole = explainer.explain(model, x, masker, outputs=list(range(40)))
+    alone = explainer.explain(model, x, masker, outputs=[3])
+    assert whole.diagnostics["design"] == "regression"
+    np.testing.assert_allclose(whole.values[:, 3], alone.values[:, 0], atol=0.05 * abs(x).max())
+    ratio = np.linalg.norm(whole.std_err[:, 3]) / np.linalg.norm(alone.std_err)
+    assert 0.7 < ratio < 1.4

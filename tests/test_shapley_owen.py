@@ -246,3 +246,8 @@ def test_interactions_draw_themselves():
     axes = pairs.plot(output=1, top=4)
     assert len(axes.texts) == 16
     mpl.pyplot.close(axes.figure)
+
+
+def test_without_groups_the_way_out_is_named():
+    with pytest.raises(InputError, match=r"OwenShapley needs hierarchy=.*use Shapley"):
+        bx.OwenShapley().explain(lambda z: z.sum(axis=1), np.ones(3), bx.TabularMasker(np.eye(3)))

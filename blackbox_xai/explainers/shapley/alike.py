@@ -46,11 +46,9 @@ class Solved:
 
 def pools(block: Block, k: int, held: int) -> bool:
     """Whether the fills of a block, with ``held`` others, are worth pooling."""
-    odd_map, (f, d) = block.odd_map, block.place.shape
-    if not isinstance(odd_map, OddMap) or odd_map.precision is None:
-        return False
+    f, d = block.place.shape
     f += held
-    few = odd_map.n_pairs <= _MOST_PAIRS * odd_map.n_features
+    few = block.odd_map.n_pairs <= _MOST_PAIRS * block.odd_map.n_features
     return few and f * d * d <= _CELLS and k * f * d**3 <= _WORK
 
 

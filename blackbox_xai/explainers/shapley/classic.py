@@ -17,7 +17,7 @@ from blackbox_xai.coalitions.shapley import (
 )
 from blackbox_xai.errors import BudgetError
 from blackbox_xai.explainers.base import LocalExplainer
-from blackbox_xai.protocols import BoolArray, FloatArray
+from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.results import Attribution
 from blackbox_xai.solvers.shapley import chain_values, paired_values
 from blackbox_xai.values import Query, Steps, ValueFunction
@@ -25,6 +25,8 @@ from blackbox_xai.values import Query, Steps, ValueFunction
 __all__ = ["KernelShap", "LeverageShapley", "PermutationShapley"]
 
 _DEFAULT_PAIRS = 1024
+_Found = tuple[FloatArray, FloatArray | None, int]
+"""Values and standard errors, both ``(n, k)``, and how many pairs were scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ class _GridShapley(LocalExplainer):
         if n == 1:
             values[active] = total
         if n > 1:
-            found, error, half = yield from self._solve(n, v, active, total, rng)
+            found, error, half = yield from self._solve(v, active, total, rng)
             values[active] = found
             note["coalitions"] += 2 * half
             if error is None:
@@ -89,14 +91,9 @@ class _GridShapley(LocalExplainer):
 
     @abstractmethod
     def _solve(
-        self,
-        n: int,
-        v: ValueFunction,
-        active: Any,
-        total: FloatArray,
-        rng: np.random.Generator,
-    ) -> Steps[tuple[FloatArray, FloatArray | None, int]]:
-        """Return values, standard errors of the ``n`` varying features, and pairs scored."""
+        self, v: ValueFunction, active: IntArray, total: FloatArray, rng: np.random.Generator
+    ) -> Steps[_Found]:
+        """Return what is found of the varying features ``active``."""
 
 
 class _PairedShapley(_GridShapley):
@@ -106,14 +103,9 @@ class _PairedShapley(_GridShapley):
     """Whether coalitions are drawn by leverage scores; by the Shapley kernel otherwise."""
 
     def _solve(
-        self,
-        n: int,
-        v: ValueFunction,
-        active: Any,
-        total: FloatArray,
-        rng: np.random.Generator,
-    ) -> Steps[tuple[FloatArray, FloatArray | None, int]]:
-        """Return values, standard errors of the varying features, and pairs scored."""
+        self, v: ValueFunction, active: IntArray, total: FloatArray, rng: np.random.Generator
+    ) -> Steps[_Found]:
+        n = len(active)
         n_pairs = self._n_pairs(n, v.n_fills)
         design = paired_coalitions(n, n_pairs, rng, leverage=self.by_leverage)
         odd = yield from _odd_parts(design.half, v.n_features, active)
@@ -213,13 +205,9 @@ class PermutationShapley(_GridShapley):
     """
 
     def _solve(
-        self,
-        n: int,
-        v: ValueFunction,
-        active: Any,
-        total: FloatArray,
-        rng: np.random.Generator,
-    ) -> Steps[tuple[FloatArray, FloatArray | None, int]]:
+        self, v: ValueFunction, active: IntArray, total: FloatArray, rng: np.random.Generator
+    ) -> Steps[_Found]:
+        n = len(active)
         if n == 2:  # the single pair is the whole game
             design = paired_coalitions(n, n_all_pairs(n), rng)
             odd = yield from _odd_parts(design.half, v.n_features, active)
@@ -243,7 +231,9 @@ class PermutationShapley(_GridShapley):
         return n_chains
 
 
-def _odd_parts(half: BoolArray, d: int, active: Any) -> Generator[Query, FloatArray, FloatArray]:
+def _odd_parts(
+    half: BoolArray, d: int, active: IntArray
+) -> Generator[Query, FloatArray, FloatArray]:
     """Score pairs of complements and return ``(v(S) - v(N - S)) / 2``, shape ``(p, k)``."""
     p = len(half)
     kept = np.ones((2 * p, d), dtype=bool)

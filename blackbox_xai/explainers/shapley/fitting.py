@@ -11,7 +11,7 @@ from blackbox_xai.explainers.shapley.alike import Solved
 from blackbox_xai.explainers.shapley.blocks import Block
 from blackbox_xai.explainers.shapley.maps import NOISE, SCALE, left_out_residuals, solve_all
 from blackbox_xai.protocols import FloatArray, IntArray
-from blackbox_xai.solvers.kriging import ChainMap, OddMap, odd_map
+from blackbox_xai.solvers.kriging import OddMap, odd_map
 from blackbox_xai.solvers.scales import fit_scales
 
 __all__ = ["Kernel", "Scored", "fit_kernel", "fitted_values"]
@@ -27,9 +27,10 @@ _SOLVE_WORK = 5e10  # cubed pairs of all fills together
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A block with the odd parts of its scores ``(p, f, k)`` and its totals ``(f, k)``."""
+    """A block whose map has a kernel, with odd parts ``(p, f, k)`` and totals ``(f, k)``."""
 
     block: Block
+    odd_map: OddMap
     odd: FloatArray
     total: FloatArray
 
@@ -111,13 +112,10 @@ def fitted_values(scored: Scored, kernel: Kernel, *, shaped: bool) -> Solved:
 
 
 def _game(scored: Scored, i: int) -> _Game:
-    place, design = scored.block.place[i], scored.block.odd_map
-    if isinstance(design, ChainMap):
-        raise TypeError("chains have no kernel")
-    n = design.n_features
-    varying = np.flatnonzero(place < n)
+    place = scored.block.place[i]
+    varying = np.flatnonzero(place < scored.odd_map.n_features)
     features = varying[np.argsort(place[varying])]
-    return _Game(design, scored.odd[:, i], features)
+    return _Game(scored.odd_map, scored.odd[:, i], features)
 
 
 def _choose(scored: Sequence[Scored], n_fills: int, pairs: int) -> list[_Game]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from blackbox_xai.explainers.shapley.alike import Solved
-from blackbox_xai.explainers.shapley.blocks import Block
 from blackbox_xai.explainers.shapley.fitting import Scored
 from blackbox_xai.explainers.shapley.maps import noise, variances
 from blackbox_xai.protocols import FloatArray
@@ -22,11 +21,8 @@ _WORK = 4e9  # multiplications for all fills
 _SCORES = 1 << 18  # held
 
 
-def leads(block: Block, k: int, f: int) -> bool:
-    """Whether triples are worth a look in the fills of a block, one of ``f`` fills in all."""
-    odd_map = block.odd_map
-    if not isinstance(odd_map, OddMap) or odd_map.precision is None:
-        return False
+def leads(odd_map: OddMap, k: int, f: int) -> bool:
+    """Whether triples are worth a look in the fills of a design, which are ``f`` in all."""
     p, n = odd_map.n_pairs, odd_map.n_features
     enough = p > _FEWEST_PAIRS * n and p - n > N_TRIPLES
     return enough and 2 * N_TRIPLES * p * p * f <= _WORK and p * f * k <= _SCORES
@@ -41,7 +37,7 @@ def with_triples(scored: Sequence[Scored], solved: Sequence[Solved]) -> list[Sol
     index = [(s, i) for s, block in enumerate(scored) for i in range(len(block.block.fills))]
     odd = [_beyond(s, before) for s, before in zip(scored, solved, strict=True)]
     seen = [
-        see_triples(_odd_map(scored[s]), scored[s].block.place[i, leading], odd[s][:, i])
+        see_triples(scored[s].odd_map, scored[s].block.place[i, leading], odd[s][:, i])
         for s, i in index
     ]
     fit = triple_weights(seen)
@@ -50,7 +46,7 @@ def with_triples(scored: Sequence[Scored], solved: Sequence[Solved]) -> list[Sol
     values = [s.values.copy() for s in solved]
     errors = [np.zeros_like(s.values) for s in solved]
     for at, ((s, i), triples) in enumerate(zip(index, seen, strict=True)):
-        odd_map, place = _odd_map(scored[s]), scored[s].block.place[i]
+        odd_map, place = scored[s].odd_map, scored[s].block.place[i]
         there = np.flatnonzero(place < odd_map.n_features)
         weight = fit.weights[at]
         values[s][i, there] += (triples.gain @ weight)[place[there]]
@@ -64,15 +60,9 @@ def with_triples(scored: Sequence[Scored], solved: Sequence[Solved]) -> list[Sol
     return [replace(before, values=value, variance=error) for before, value, error in parts]
 
 
-def _odd_map(scored: Scored) -> OddMap:
-    if not isinstance(scored.block.odd_map, OddMap):
-        raise TypeError("chains have no kernel")
-    return scored.block.odd_map
-
-
 def _beyond(scored: Scored, solved: Solved) -> FloatArray:
     """Return the odd parts ``(p, f, k)`` less the linear games of the values."""
-    half = np.where(_odd_map(scored).design.half, 0.5, -0.5)
+    half = np.where(scored.odd_map.design.half, 0.5, -0.5)
     n = half.shape[1]
     odd = np.empty_like(scored.odd)
     for i, place in enumerate(scored.block.place):

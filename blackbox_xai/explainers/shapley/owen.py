@@ -62,7 +62,7 @@ class OwenShapley(LocalExplainer):
     array([1., 1., 2.])
     """
 
-    hierarchy: Any
+    hierarchy: Any = None
     budget: int | None = None
     link: Any = "identity"
 
@@ -72,6 +72,11 @@ class OwenShapley(LocalExplainer):
             check_int("budget", self.budget, minimum=1)
         if not callable(self.link):
             check_choice("link", self.link, ("identity", "logit"))
+        if self.hierarchy is None:
+            raise InputError(
+                'OwenShapley needs hierarchy=, such as [["age", "sex"], "income"]: which features '
+                "join as a block. Without groups, use Shapley."
+            )
         if isinstance(self.hierarchy, str) or not isinstance(self.hierarchy, Sequence):
             raise InputError(
                 "hierarchy must be nested sequences of feature names or positions, got "

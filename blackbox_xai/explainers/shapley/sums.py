@@ -73,12 +73,12 @@ class Sums:
         of_odd = piece.odd_map
         if isinstance(of_odd, OddMap) and of_odd.precision is not None:
             alike = pools(piece, len(self.full), self.held)
-            if alike or self.fit or leads(piece, len(self.full), self.n_fills):
+            if alike or self.fit or leads(of_odd, len(self.full), self.n_fills):
                 self.held += len(values) * alike
                 d = piece.place.shape[1]
                 shape = error_shape(piece, of_odd) if alike else np.zeros((0, d, d))
                 solved = Solved(piece, values, variance, total, shape)
-                self.waiting.append((Scored(piece, odd, total), solved))
+                self.waiting.append((Scored(piece, of_odd, odd, total), solved))
                 self.common += np.tensordot(piece.share, values, 1)
                 return
         if isinstance(of_odd, ChainMap):

@@ -16,10 +16,31 @@ from blackbox_xai.points.space import fit_space
 from blackbox_xai.projection.quality import MapQuality, map_quality
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["Projection"]
+__all__ = ["Plane", "Projection"]
 
 
-class Projection(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class Plane(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Base of all that places rows in the plane, as scikit-learn's transformers do."""
+
+    embedding_: FloatArray
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Place rows."""
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> FloatArray:
+        """Make the map and return the places of its rows, shape ``(n, 2)``."""
+        if fit_params:
+            raise TypeError(f"fit_transform got unexpected arguments {sorted(fit_params)}.")
+        self.fit(X, y)
+        return self.embedding_
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
+        """Return the names of the two columns."""
+        return np.array(["map x", "map y"], dtype=object)
+
+
+class Projection(Plane):
     """Base of maps in the plane; a subclass places points and new points.
 
     Attributes
@@ -89,17 +110,6 @@ class Projection(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         """
         check_is_fitted(self, "embedding_")
         return self._place_new(self.space_.points(X))
-
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> FloatArray:
-        """Make the map and return the places of its rows, shape ``(n, 2)``."""
-        if fit_params:
-            raise TypeError(f"fit_transform got unexpected arguments {sorted(fit_params)}.")
-        self.fit(X, y)
-        return self.embedding_
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
-        """Return the names of the two columns."""
-        return np.array(["map x", "map y"], dtype=object)
 
     def quality(self, *, n_neighbors: int = 15, max_rows: int = 1000) -> MapQuality:
         """Return how far the map can be believed.

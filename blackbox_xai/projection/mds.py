@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from blackbox_xai._checks import check_int
 from blackbox_xai.errors import InputError
 from blackbox_xai.points.neighbours import blocks
-from blackbox_xai.projection.base import Projection
+from blackbox_xai.projection.base import Plane, Projection
 from blackbox_xai.projection.linear import principal_axes
 from blackbox_xai.projection.scaling import (
     classical_scaling,
@@ -98,7 +97,7 @@ class MDSProjection(Projection):
         return "MDS: distances on the map are those in the data as far as the stress is low"
 
 
-class ClassicalMDS(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class ClassicalMDS(Plane):
     """Classical scaling of given dissimilarities, for data that have no coordinates.
 
     Attributes
@@ -119,13 +118,13 @@ class ClassicalMDS(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
     True
     """
 
-    def fit(self, dissimilarities: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
         """Make the map.
 
         Parameters
         ----------
-        dissimilarities : array of shape (n, n)
-            Symmetric, not negative, 0 on the diagonal.
+        X : array of shape (n, n)
+            Dissimilarities: symmetric, not negative, 0 on the diagonal.
         y : ignored
 
         Returns
@@ -137,31 +136,27 @@ class ClassicalMDS(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
         InputError
             When it is no such matrix.
         """
-        matrix = _numbers(dissimilarities)
+        matrix = _numbers(X)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 3:
             raise InputError(
-                f"dissimilarities must have shape (n, n) with n >= 3, got {matrix.shape}."
+                f"X: dissimilarities must have shape (n, n) with n >= 3, got {matrix.shape}."
             )
         legal = np.isfinite(matrix).all() and (matrix >= 0).all() and not matrix.diagonal().any()
         if not legal or not np.allclose(matrix, matrix.T):
             raise InputError(
-                "dissimilarities must be finite, symmetric, not negative, and 0 on the diagonal."
+                "X: dissimilarities must be finite, symmetric, not negative, and 0 on the diagonal."
             )
         self.embedding_ = classical_scaling(matrix)
         self._mean_square = (matrix**2).mean(axis=0)
         return self
 
-    def fit_transform(self, dissimilarities: Any, y: Any = None) -> FloatArray:
-        """Make the map and return the places, shape ``(n, 2)``."""
-        return self.fit(dissimilarities, y).embedding_
-
-    def transform(self, dissimilarities: Any) -> FloatArray:
+    def transform(self, X: Any) -> FloatArray:
         """Place new rows, each as if it came alone.
 
         Parameters
         ----------
-        dissimilarities : array of shape (q, n)
-            Of each new row to each fitted one.
+        X : array of shape (q, n)
+            Dissimilarities of each new row to each fitted one.
 
         Returns
         -------
@@ -173,14 +168,14 @@ class ClassicalMDS(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unty
             For another shape, or dissimilarities that are negative or not finite.
         """
         check_is_fitted(self, "embedding_")
-        matrix, n = _numbers(dissimilarities), len(self.embedding_)
+        matrix, n = _numbers(X), len(self.embedding_)
         if matrix.ndim != 2 or matrix.shape[1] != n:
             raise InputError(
-                f"dissimilarities must have shape (q, {n}), one column for each fitted row, "
+                f"X: dissimilarities must have shape (q, {n}), one column for each fitted row, "
                 f"got {matrix.shape}."
             )
         if not np.isfinite(matrix).all() or (matrix < 0).any():
-            raise InputError("dissimilarities must be finite and not negative.")
+            raise InputError("X: dissimilarities must be finite and not negative.")
         nearer = (self._mean_square - matrix**2) / 2
         axes = np.linalg.pinv(self.embedding_, rcond=1e-6)
         # Summed row by row: the last bits of a matrix product depend on how many rows it has.
@@ -191,4 +186,4 @@ def _numbers(dissimilarities: Any) -> FloatArray:
     try:
         return np.asarray(dissimilarities, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError("dissimilarities must be a matrix of numbers.") from error
+        raise InputError("X: dissimilarities must be a matrix of numbers.") from error

@@ -245,19 +245,21 @@ def test_synthetic_rows_come_closer_until_they_look_real() -> None:
 
 
 def test_synthetic_rows_stand_unless_something_is_surely_better() -> None:
-    def tree(noise: float, gain: float, plan: int) -> tuple[str, float]:
-        errors = np.ones((3, len(STRENGTHS), 10))
-        errors[0] += 1.0
-        errors[plan, 0] = 1.0 - gain
-        errors[plan, 0] += noise * np.where(np.arange(10) % 2, 1, -1)
-        p, s = preferred(errors, plans, STRENGTHS)
+    def tree(noise: float, gain: float, plan: int, scale: float = 1.0) -> tuple[str, float]:
+        lost = np.ones((3, len(STRENGTHS), 10))
+        lost[0] += 1.0
+        lost[plan, 0] = 1.0 - gain
+        lost[plan, 0] += noise * np.where(np.arange(10) % 2, 1, -1)
+        p, s = preferred(scale * lost, plans, STRENGTHS)
         return plans[p].name, STRENGTHS[s]
 
     plans = [Plan("none", synthetic=False), Plan("mixed"), Plan("weighted", reference_share=0.7)]
-    assert tree(0.3, 0.05, 2) == ("mixed", STANDING)
+    assert tree(0.3, 0.3, 2) == ("mixed", STANDING)
     assert tree(0.01, 0.1, 2) == ("weighted", 0.0)
-    assert tree(0.3, 0.07, 0) == ("none", 0.0)  # likely is enough: no tree far behind a plain one
-    assert tree(0.3, 0.02, 0) == ("mixed", STANDING)
+    assert tree(0.3, 0.12, 0) == ("none", 0.0)  # likely is enough: no tree far behind a plain one
+    assert tree(0.3, 0.05, 0) == ("mixed", STANDING)
+    assert tree(1e-5, 0.1, 2, 0.01) == ("mixed", STANDING)  # sure, but a hundredth of R2
+    assert tree(1e-5, 0.6, 2, 0.001) == ("weighted", 0.0)  # less still, but most of what is lost
 
 
 def test_other_rows_of_the_same_kind_lead_to_nearly_the_same_tree() -> None:

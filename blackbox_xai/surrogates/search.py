@@ -29,6 +29,8 @@ __all__ = [
 
 STRENGTHS = (0.0, 0.005, 0.02, 0.08, 0.2)  # shares of the weight of all rows
 STANDING = 0.02
+_SURE, _LIKELY = 5.0, 1.0  # standard errors over the folds, which are few
+_MATTERS = 0.02  # of R2, or half of what is lost
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +156,9 @@ def search(
     """Try every plan and strength on held-out folds; keep the best at ``n_leaves``.
 
     Synthetic rows and a little shrinkage make trees that other rows would have led to as well, so
-    these stand unless the best is better by more than two standard errors over the folds,
-    or doing without synthetic rows by half of one: no tree may be far behind a plain one.
+    these stand unless the best is better by more than five standard errors over the folds, or
+    doing without synthetic rows by one: no tree may be far behind a plain one. Gains too small
+    to matter count for nothing: to follow them makes trees that hang on the luck of the folds.
 
     Parameters
     ----------
@@ -180,11 +183,10 @@ def search(
     square = ((material.scores[:n] - said) ** 2).sum(axis=-1)
     by_fold = np.stack([square[..., folds == f].sum(-1) for f in range(folds.max() + 1)], axis=-1)
     at_size = by_fold[:, :, grid.index(n_leaves)]
-    total = at_size.sum(axis=-1)
-    p, s = preferred(at_size, plans, strengths)
     spread = material.scores[:n] - material.scores[:n].mean(axis=0)
-    variance = max(float((spread**2).sum()), np.finfo(float).tiny)
-    by_plan = 1.0 - total.min(axis=1) / variance
+    lost = at_size / max(float((spread**2).sum()), np.finfo(float).tiny)
+    p, s = preferred(lost, plans, strengths)
+    by_plan = 1.0 - lost.sum(axis=-1).min(axis=1)
     return Searched(
         plan=plans[p],
         strength=strengths[s],
@@ -195,24 +197,28 @@ def search(
     )
 
 
-def preferred(
-    errors: FloatArray, plans: list[Plan], strengths: tuple[float, ...]
-) -> tuple[int, int]:
-    """Return the numbers of the plan and the strength to keep, from ``(plans, strengths, folds)``.
+def preferred(lost: FloatArray, plans: list[Plan], strengths: tuple[float, ...]) -> tuple[int, int]:
+    """Return the numbers of the plan and the strength to keep.
 
     Without synthetic rows nothing stands, and the best is taken.
+
+    Parameters
+    ----------
+    lost : ndarray of shape (plans, strengths, folds)
+        Squared errors as shares of the model's variance; they sum to 1 - R2 over the folds.
     """
-    p, s = divmod(int(errors.sum(axis=-1).argmin()), len(strengths))
+    p, s = divmod(int(lost.sum(axis=-1).argmin()), len(strengths))
     standing = 1, strengths.index(STANDING) if STANDING in strengths else 0
     if len(plans) == 1:
         return p, s
-    if not _better(errors[p, s], errors[standing], 2.0):
+    if not _better(lost[p, s], lost[standing], _SURE):
         p, s = standing
-    plain = int(errors[0].sum(axis=-1).argmin())
-    return (0, plain) if _better(errors[0, plain], errors[p, s], 0.5) else (p, s)
+    plain = int(lost[0].sum(axis=-1).argmin())
+    return (0, plain) if _better(lost[0, plain], lost[p, s], _LIKELY) else (p, s)
 
 
-def _better(errors: FloatArray, than: FloatArray, margin: float) -> bool:
-    """Say whether errors ``(folds,)`` are lower by more than ``margin`` standard errors."""
-    gain = than - errors
-    return bool(gain.mean() > margin * gain.std(ddof=1) / np.sqrt(len(gain)))
+def _better(lost: FloatArray, than: FloatArray, margin: float) -> bool:
+    """Say whether less is lost ``(folds,)``, by enough to matter and by ``margin`` errors."""
+    gain = than - lost
+    sure = gain.mean() > margin * gain.std(ddof=1) / np.sqrt(len(gain))
+    return bool(sure and gain.sum() > min(_MATTERS, than.sum() / 2))

@@ -121,3 +121,22 @@ def test_errors_from_some_of_the_rows_serve_all():
     np.testing.assert_allclose(whole.values[:, 3], alone.values[:, 0], atol=0.05 * abs(x).max())
     ratio = np.linalg.norm(whole.std_err[:, 3]) / np.linalg.norm(alone.std_err)
     assert 0.7 < ratio < 1.4
+
+
+def test_few_rows_left_out_leave_little_open():
+    """With nearly all rows drawn, what rows differ by is known; their own coalitions decide."""
+    rng = np.random.default_rng(6)
+    background = rng.normal(size=(60, 9))
+    weights = np.linspace(1, 2, 9)
+    x, masker = np.ones(9), bx.TabularMasker(background)
+    budget = 1 + 60 + 50 * 16  # chains for fifty of sixty rows
+
+    def nearly_linear(inputs):
+        return inputs**2 @ weights + 0.01 * inputs[:, 0] * inputs[:, 1]
+
+    why = bx.Shapley(budget=budget).explain(nearly_linear, x, masker)
+    assert why.diagnostics["fills_used"] == 50
+    spread = (background**2 * weights).std(axis=0, ddof=1) / np.sqrt(50)
+    assert (why.std_err[:, 0] < 0.75 * spread).all()
+    exact = weights * (1 - (background**2).mean(axis=0))
+    assert (abs(why.values[:, 0] - exact) <= 3 * why.std_err[:, 0]).all()

@@ -100,21 +100,25 @@ def _close(sums: Sums, plan: Plan, fill_weights: FloatArray, varies: BoolArray) 
         target = fill_weights[plan.base_fills] @ (sums.full - sums.hidden[plan.base_fills])
     values, variance = sums.values, sums.within()
     if sums.drawn:
-        values, spread = _by_spread(sums, plan, total, target)
+        values, spread = _by_spread(sums, plan, total, target, plan.share**2)
+        rest = _by_spread(sums, plan, total, target, plan.share**2 * (1 - plan.chance))[1]
+        variance = np.minimum(variance + rest, spread)
         active = np.flatnonzero(varies.any(axis=0))
         # Contributions that are rare need not have been drawn.
-        spread[active] += _UNSEEN * spread.sum(axis=0) / len(active) / len(total)
-        variance = variance + spread
+        variance[active] += _UNSEEN * rest.sum(axis=0) / len(active) / len(total)
     elif sums.chains and plan.repeats == 1 and len(total) >= MIN_REGRESSION:
-        spread = _by_spread(sums, plan, total, sample)[1]
+        spread = _by_spread(sums, plan, total, sample, plan.share**2)[1]
         variance = np.minimum(variance, spread)  # either holds more than the error
     return Round(values, variance, sums.full - target, sums.kernel)
 
 
 def _by_spread(
-    sums: Sums, plan: Plan, total: FloatArray, target: FloatArray
+    sums: Sums, plan: Plan, total: FloatArray, target: FloatArray, left: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return values at the total ``target`` of all fills, and variances by how fills differ.
+
+    ``left`` is the squared share of each fill, times the chance that it might not be here where
+    what its own coalitions leave open is counted apart.
 
     Values are corrected by regression on the totals (Cochran, 1977, Sampling Techniques, section
     7.3), where those of more fills are known than were drawn.
@@ -130,8 +134,7 @@ def _by_spread(
     if not known:
         beta, lost = np.zeros_like(beta), 1
     rest = np.maximum((sums.square - sums.values**2 / weight) - beta**2 * spread, 0.0)
-    open_share = share**2 if plan.has_chains else share**2 * (1 - plan.chance)
-    scale = open_share.sum() / weight * n / (n - lost) if n > lost else np.nan
+    scale = left.sum() / weight * n / (n - lost) if n > lost else np.nan
     scale *= student_factor(n - lost + 1) ** 2 if n > lost else np.nan
     further = 1 + np.where(spread > 0, (target - sample) ** 2 / (weight * safe), 0.0) * (lost > 1)
     return sums.values + beta * (target - sample), rest * scale * further

@@ -88,7 +88,7 @@ class Sums:
     def _of_chains(
         self, block: Block, both: FloatArray, values: FloatArray, total: FloatArray
     ) -> FloatArray:
-        """Return variances of values by chains, 0 where the spread of drawn fills tells them.
+        """Return variances of values by chains.
 
         From chains of the same fill, or else from what features add forth and back, whose mean
         the value is.
@@ -96,8 +96,6 @@ class Sums:
         if self.repeats > 1:
             shape = (-1, self.repeats, *values.shape[1:])
             return np.asarray(values.reshape(shape).var(axis=1, ddof=1))
-        if self.drawn:
-            return np.zeros_like(values)
         end = (self.full - total / 2)[None]
         apart = np.diff(both.mean(axis=1), axis=0, prepend=end, append=end) ** 2
         return _to_features((apart + apart.mean(axis=0)) / 2, block.place)

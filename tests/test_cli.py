@@ -499,6 +499,21 @@ def test_a_broken_pipe_ends_quietly(place):
 # -- data -----------------------------------------------------------------------------------------
 
 
+def test_a_cell_may_be_as_long_as_the_file(place):
+    long = "word " * 40_000
+    (place / "t.csv").write_text(f'text,n\n"{long}",1\n')
+    assert read_data("t.csv").inputs["text"].tolist() == [long]
+    (place / "cut.csv").write_bytes(b"a,b\n1,\r2\rx\n")
+    with pytest.raises(DataError, match=r"cut\.csv"):
+        read_data("cut.csv")
+
+
+def test_semicolons_between_cells_are_named(place):
+    (place / "t.csv").write_text("x;y\n1,5;2\n")
+    with pytest.raises(DataError, match=r"t\.csv has semicolons between its cells"):
+        read_data("t.csv")
+
+
 def test_without_pandas_only_what_is_used_must_be_numbers(place, monkeypatch):
     (place / "t.csv").write_text("age,note,class\n1,x,good\n,y,bad\n")
     monkeypatch.setitem(sys.modules, "pandas", None)

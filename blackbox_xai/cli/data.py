@@ -90,12 +90,14 @@ def _text(content: bytes, place: str) -> str:
 
 
 def _csv(content: bytes, place: str, delimiter: str = ",") -> Data:
-    rows = [
-        row for row in csv.reader(io.StringIO(_text(content, place)), delimiter=delimiter) if row
-    ]
+    rows = _cells(_text(content, place), delimiter, place)
     if len(rows) < 2:
         raise DataError(f"{place} must have a line of names and at least one row.")
     header, *cells = rows
+    if len(header) == 1 and ";" in header[0]:
+        raise DataError(
+            f"{place} has semicolons between its cells; expected commas, or tabs in a .tsv file."
+        )
     for number, row in enumerate(cells, start=2):
         if len(row) != len(header):
             raise DataError(
@@ -106,6 +108,17 @@ def _csv(content: bytes, place: str, delimiter: str = ",") -> Data:
         twice = next(name for name in header if header.count(name) > 1)
         raise DataError(f"{place} has two columns named {shown(twice)}.")
     return _table({name: _typed(column) for name, column in columns.items()})
+
+
+def _cells(text: str, delimiter: str, place: str) -> list[list[str]]:
+    """Return the cells of each line that has any; a cell may be as long as the file."""
+    limit = csv.field_size_limit(len(text) + 1)
+    try:
+        return [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise DataError(f"{place} is not a table of cells: {error}.") from error
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _tsv(content: bytes, place: str) -> Data:

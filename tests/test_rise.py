@@ -11,6 +11,7 @@ import pytest
 import blackbox_xai as bx
 from blackbox_xai.coalitions.soft_masks import SoftGrid, interpolation_matrix
 from blackbox_xai.errors import InputError
+from blackbox_xai.explainers import rise
 from blackbox_xai.solvers.slopes import SlopeSums, slopes
 from toys import Spy, block_mean
 
@@ -160,3 +161,25 @@ def test_settings_that_cannot_be_used_are_named(settings: Any, message: str) -> 
         bx.Rise(**settings).explain(
             lambda X: X.sum(axis=1), np.ones(3), bx.TabularMasker(np.zeros((1, 3)))
         )
+
+
+def test_so_many_outputs_that_errors_would_fill_the_memory_have_values_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = np.random.default_rng(0).random((24, 32, 3))
+    masker = bx.ImageMasker(bx.Grid(rows=3, columns=4), fill=0.0)
+
+    def many(images: Any) -> Any:
+        return images.reshape(len(images), -1)[:, ::23]
+
+    def maps() -> Any:
+        outputs = list(range(100))
+        return bx.Rise(n_samples=200).explain(many, image, masker, outputs=outputs)
+
+    whole = maps()
+    monkeypatch.setattr(rise, "_MOST_BYTES", 80 * 24 * 32 * 99)
+    bare = maps()
+    assert whole.std_err is not None
+    assert bare.std_err is None
+    np.testing.assert_allclose(bare.values, whole.values, rtol=1e-4, atol=1e-6)
+    assert bare.heatmap.shape == (24, 32, 100)

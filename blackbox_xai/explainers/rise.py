@@ -25,6 +25,8 @@ __all__ = ["Rise"]
 
 _BLOCK = 32
 _GROUPS = 10
+# Errors need the sums of every group of masks; beyond this there is one group, and no errors.
+_MOST_BYTES = 1 << 30
 _PRIOR_CELLS = 14
 _PRIOR_LENGTHS = np.array([0.05, 0.1, 0.2, 0.4])
 
@@ -56,7 +58,8 @@ class Rise(LocalExplainer):
     The published estimator, the mean of score times mask over ``p_keep``, is not centred: most of
     its variance is the mean score times the chance coverage of a pixel. This one is the
     regression slope ``cov(score, mask) / var(mask)``, which has the same expectation up to a
-    constant and a factor. ``base`` is the mean score of masked inputs.
+    constant and a factor. ``base`` is the mean score of masked inputs. On images, ``std_err`` is
+    left out where its sums would need more than a gigabyte, 80 bytes a pixel and output.
 
     References
     ----------
@@ -110,25 +113,23 @@ class Rise(LocalExplainer):
         rng: np.random.Generator,
     ) -> Steps[Attribution]:
         sums: SlopeSums | None = None
+        groups = 1
         for i, n in enumerate(_blocks(self.n_samples - 1)):
             soft = masks.masks(*masks.draw(n, self.p_keep, rng)).reshape(n, -1)
             fills = stratified_draws(v.masked.fill_weights, n, rng)
             scores = yield Query(soft, fills, view)
-            sums = sums or SlopeSums(labels.size, scores.shape[1], _GROUPS)
-            sums.add(i % _GROUPS, soft, scores)
+            if sums is None:
+                fits = 8 * _GROUPS * labels.size * scores.shape[1] <= _MOST_BYTES
+                groups = _GROUPS if fits else 1
+                sums = SlopeSums(labels.size, scores.shape[1], groups)
+            sums.add(i % groups, soft, scores)
         if sums is None:
             raise InputError(f"n_samples must be at least 3, got {self.n_samples}.")
         whole = sums.slopes()
-        kept = [g for g in range(_GROUPS) if sums.n[g]]
-        parts = np.stack([_by_segment(sums.slopes(g), labels, v.n_features) for g in kept])
-        spread = ((parts - parts.mean(axis=0)) ** 2).sum(axis=0)
-        enough = len(kept) == _GROUPS
         return Attribution(
             values=_by_segment(whole, labels, v.n_features),
             base=sums.mean,
-            std_err=student_factor(_GROUPS) * np.sqrt(spread * (1 - 1 / _GROUPS))
-            if enough
-            else None,
+            std_err=_left_out(sums, labels, v.n_features) if groups > 1 else None,
             diagnostics={"n_masks": int(sums.n.sum())},
             heatmap=whole.T.reshape(*labels.shape, -1),
         )
@@ -180,6 +181,21 @@ def _blocks(n: int) -> Iterator[int]:
     block = min(_BLOCK, max(n // _GROUPS, 1))
     for start in range(0, n, block):
         yield min(block, n - start)
+
+
+def _left_out(sums: SlopeSums, labels: IntArray, d: int) -> FloatArray | None:
+    """Return standard errors ``(d, k)`` from leaving out groups of masks; None if some are empty.
+
+    References
+    ----------
+    Tukey (1958), Bias and confidence in not-quite large samples (the jackknife).
+    """
+    if not sums.n.all():
+        return None
+    parts = np.stack([_by_segment(sums.slopes(g), labels, d) for g in range(len(sums.n))])
+    spread = ((parts - parts.mean(axis=0)) ** 2).sum(axis=0)
+    factor = student_factor(len(parts))
+    return np.asarray(factor * np.sqrt(spread * (1 - 1 / len(parts))), dtype=np.float64)
 
 
 def _by_segment(maps: FloatArray, labels: IntArray, d: int) -> FloatArray:

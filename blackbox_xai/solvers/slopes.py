@@ -87,6 +87,6 @@ class SlopeSums:
         keep = np.arange(len(self.n)) != left_out
         n, s, y = self.n[keep].sum(), self.presence[keep].sum(axis=0), self.scores[keep].sum(axis=0)
         power = self.power[keep].sum(axis=0) - s**2 / n
-        cross = self.products[keep].sum(axis=0) - np.outer(y, s) / n
+        cross = self.products.sum(axis=0, where=keep[:, None, None]) - np.outer(y, s) / n
         varying = power > _TINY * n
         return np.where(varying, cross / np.where(varying, power, 1.0), 0.0)

@@ -42,6 +42,13 @@ def slow(X):
     time.sleep(0.2)
     return scores(X)
 
+def old(X):
+    import warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("this model is old")
+    return scores(X)
+
 def length(texts):
     return [float(len(text)) for text in texts]
 
@@ -333,6 +340,12 @@ def test_ctrl_c_writes_the_finished_part_and_ends_with_130(place):
 
 
 # -- explain, check, surrogate, ood, project, probe -----------------------------------------------
+
+
+def test_a_warning_is_said_once(place):
+    arguments = ["toymodel:old", *BASE[1:], "--rows", "0:3", "--batch-size", "4"]
+    code, _, err = call("explain", *arguments)
+    assert (code, err.count("this model is old")) == (0, 1)
 
 
 def test_explanations_as_table_json_csv_and_parquet(place):

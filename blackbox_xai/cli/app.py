@@ -200,10 +200,11 @@ def _say(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Write a warning of the library as one line on stderr, and remember that there was one."""
+    """Write a warning as one line on stderr, once, and remember that there was one."""
     del category, filename, lineno, file, line
-    _heard.append(str(message))
-    click.echo(f"Warning: {message}", err=True)
+    if str(message) not in _heard:
+        _heard.append(str(message))
+        click.echo(f"Warning: {message}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -123,7 +123,12 @@ def map_points(
         spine.set_color(palette.faint)
     hidden = f"{total:,} of {len(points):,} points shown, stratified by prediction. "
     label_axis(ax.xaxis, (hidden if total < len(points) else "") + note, 5.6)
-    ax.legend(frameon=False, prop={"family": font_families(), "size": 9})
+    ax.legend(  # on a ground of its own: no map has a corner to spare
+        prop={"family": font_families(), "size": 9},
+        facecolor=palette.ground,
+        edgecolor="none",
+        framealpha=0.85,
+    )
     if title is not None:
         write_title(ax, title, own=own)
     return ax

@@ -100,7 +100,7 @@ def test_passes_over_the_rows_are_told() -> None:
     assert bx.AutoencoderDetector(max_iter=3).fit(normal(40)).n_iter_ == 3
 
 
-@pytest.mark.parametrize(("n", "errors"), [(60, 0.7), (250, 0.7), (300, 0.35), (350, 0), (500, 0)])
+@pytest.mark.parametrize(("n", "errors"), [(60, 0.7), (200, 0.7), (250, 0.35), (300, 0), (500, 0)])
 def test_few_rows_are_given_a_margin(n: int, errors: float) -> None:
     detector = bx.OODDetector().fit(normal(n))
     assert detector.finest_ == pytest.approx(1 / (n + 1))

@@ -24,7 +24,7 @@ from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 __all__ = ["Detector"]
 
 _MIN_ROWS = 8
-_MARGIN, _FEW, _MANY = 0.7, 250, 350  # standard errors added up to few rows, none from many on
+_MARGIN, _FEW, _MANY = 0.7, 200, 300  # standard errors added up to few rows, none from many on
 
 
 class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # untyped bases
@@ -96,7 +96,7 @@ class Detector(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]  # u
         """Return p-values of the combined evidence.
 
         Cross-conformal p-values have no exact guarantee, and how far off they are varies most
-        where reference rows are few: below 350 rows up to 0.7 standard errors are added, but for
+        where reference rows are few: below 300 rows up to 0.7 standard errors are added, but for
         rows stranger than all reference rows.
         """
         n = len(self.evidence_)

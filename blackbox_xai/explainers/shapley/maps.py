@@ -26,7 +26,7 @@ __all__ = [
 
 _MAP_BYTES = 12 << 20
 SCALE, NOISE = 0.25, 0.01  # of the kernel
-_NEAR = 0.19  # measured on games of 8 to 100 features
+_NEAR = 1 / 6  # measured on games of 8 to 100 features
 
 
 class _Maps:

@@ -22,7 +22,7 @@ _STRENGTH = 10.0  # sum of the scales: how much weight interactions have
 _LEAST, _MOST = 0.02, 20.0  # of a feature's size, relative to the mean
 _POWER = 0.75  # of a feature's size in its scale
 _UNSURE = 1.25
-_OPEN = 0.35  # of the variance: where a fill's own pairs leave less, they need no help
+_OPEN = 0.4  # of the variance: where a fill's own pairs leave less, they need no help
 
 
 def solve_together(

@@ -153,7 +153,7 @@ class TSNEProjection(Projection):
         for block in blocks(len(points), 4 * k):
             anchors = self.embedding_[indices[block].T]
             attraction = weights[block].T[..., None]
-            here = _add_up(attraction * anchors)
+            here = anchors[0].copy()  # from between several groups it would not get out again
             step = np.zeros_like(here)
             for _ in range(_NEW_STEPS):
                 gap = here - anchors

@@ -3,7 +3,7 @@
     python tests/benchmarks/serving_overhead.py
 
 A server in a process of its own answers Open Inference requests of 16 rows after a pause. The bare
-loop posts ready-made bodies from threads and parses the answers; HttpModel does the same work
+loop writes requests from threads by json and parses the answers; HttpModel does the same work
 with everything it checks. Both run in turn, several times; the best of each is compared.
 """
 

@@ -104,7 +104,8 @@ class Shapley(LocalExplainer):
     def refine(self, explanation: Explanation, model: Any, x: Any, masker: Masker) -> Explanation:
         """Return ``explanation`` with ``budget`` more model rows put into it.
 
-        What it has cost before is not asked again, but for the score of ``x`` itself.
+        What it has cost before is not asked again, but for the score of ``x`` itself. One of all
+        coalitions, which leave no error, is returned as it is, and nothing is asked.
 
         Parameters
         ----------
@@ -120,8 +121,15 @@ class Shapley(LocalExplainer):
         """
         self._check()
         note = explanation.diagnostics
-        if explanation.method != type(self).__name__ or "rounds" not in note:
+        if explanation.method != type(self).__name__:
             raise InputError(f"explanation must come from {type(self).__name__}.explain.")
+        if "rounds" not in note:
+            raise InputError(
+                "An explanation with link_after_mean=True cannot be refined: its coalitions are "
+                "one design. Explain again with a larger budget, or apply the link per row."
+            )
+        if _is_exact(explanation):
+            return explanation
         more = self._resumed(note)
         again = more.explain(model, x, masker, outputs=list(explanation.output_names))
         if not np.allclose(again.scores, explanation.scores, rtol=1e-6, atol=1e-9):
@@ -163,10 +171,10 @@ class Shapley(LocalExplainer):
             plan = self._afford(v, max(round(share * rows), 0), left, hidden, rng)
             if plan is None:
                 break
-            before = v.cost.rows
+            before = v.asked
             seed = self.random_state + len(found)
             done = yield from run_round(v, plan, full, hidden, seed=seed, rng=rng, fit=fit)
-            found.append((max(v.cost.rows - before, 1), done))
+            found.append((max(v.asked - before, 1), done))
             plans.append(plan)
             if self._settled(found):
                 break
@@ -205,12 +213,19 @@ class _Resumed(Shapley):
         return known if known.shape == (r, k) else super()._known(r, k)
 
 
+def _is_exact(explanation: Explanation) -> bool:
+    designs = explanation.diagnostics["designs"]
+    whole = designs["all coalitions"] == sum(designs.values())
+    return whole and explanation.std_err is not None and not explanation.std_err.any()
+
+
 def _attribution(
     found: list[tuple[int, Round]], plan: Plan, hidden: FloatArray, v: ValueFunction
 ) -> Attribution:
     mean = mean_round(found)
     note = describe_plan(plan, np.asarray(v.masked.varies))
     note["rounds"] = len(found)
+    note["rows"] = v.asked  # also those that a prediction log answered
     note["kernel"] = found[-1][1].kernel
     if hidden.size <= _STORED and not np.isnan(hidden).any():
         note["hidden_scores"] = hidden.tolist()

@@ -29,9 +29,10 @@ def mean_round(found: Sequence[tuple[int, Round]]) -> Round:
 
 def merged(first: Explanation, second: Explanation) -> Explanation:
     """Return two explanations of one input as one, weighted by their rows."""
-    rows = np.array([first.cost.rows, second.cost.rows], dtype=np.float64)
-    a, b = rows / rows.sum()
+    both = [int(found.diagnostics.get("rows", found.cost.rows)) for found in (first, second)]
+    a, b = (rows / max(sum(both), 1) for rows in both)
     note = dict(second.diagnostics)
+    note["rows"] = sum(both)
     note["rounds"] = int(first.diagnostics["rounds"]) + int(note["rounds"])
     std_err = None
     if first.std_err is not None and second.std_err is not None:

@@ -101,3 +101,10 @@ def test_counts_fill_up_and_round_without_loss(whole, total, seed):
 
 def test_kernel_weights():
     np.testing.assert_allclose(kernel_weights(4), [1, 3 / 4, 1])
+
+
+def test_more_coalitions_than_floats_can_count():
+    design = paired_coalitions(1200, 1300, np.random.default_rng(0))
+    assert design.half.shape == (1300, 1200)
+    assert np.isfinite(design.weights).all()
+    assert (design.chance >= 0).all()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import blackbox_xai as bx
 from blackbox_xai.adapters import as_model
 from blackbox_xai.errors import BudgetError, InputError, Interrupted, PredictError
 from blackbox_xai.values import Query, Steps, ValueFunction, Watch, drive, drive_all
@@ -229,3 +230,43 @@ def test_a_watch_judges_what_was_sent_and_costs_nothing() -> None:
     for _ in range(20):
         Watch.see(watch, game.fills, 0, 50)
     assert watch.result()["n_inputs"] == detector.seen == 1000
+
+
+@pytest.mark.parametrize("after_mean", [False, True])
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        (np.linalg.inv, r"link failed on scores of shape \(\d+, 1\).*must return one like it"),
+        (lambda scores: scores.sum(axis=1), r"of shape \(1, 1\), got \(1,\)"),
+        ("logit", "finite number for every score.*probabilities, 0 to 1"),
+        (lambda scores: np.where(scores > 13, scores, np.inf), "link gave inf for a score of"),
+    ],
+)
+def test_a_link_that_does_not_answer_like_its_scores_is_refused(
+    link: Any, words: str, after_mean: bool
+) -> None:
+    masker = bx.TabularMasker(np.arange(8.0).reshape(4, 2))
+    explainer = bx.Shapley(link=link, link_after_mean=after_mean)
+    with pytest.raises(InputError, match=words):
+        explainer.explain(lambda rows: rows.sum(axis=1), [5.0, 9.0], masker)
+
+
+def test_a_link_need_not_suit_outputs_that_nobody_asked_for() -> None:
+    masker, x = bx.TabularMasker(np.arange(8.0).reshape(4, 2)), [5.0, 9.0]
+
+    def two(rows: Any) -> Any:
+        return np.stack([rows[:, 0] / 20, rows[:, 1]], axis=1)
+
+    why = bx.Shapley(link="logit").explain(two, x, masker, outputs=0)
+    assert np.isfinite(why.values).all()
+    with pytest.raises(InputError, match="link must give a finite number"):
+        bx.Shapley(link="logit").explain(two, x, masker)
+
+
+def test_an_input_whose_scores_have_no_link_leaves_the_others_alone() -> None:
+    masker = bx.TabularMasker(np.array([[0.2], [0.4]]))
+    with pytest.warns(RuntimeWarning, match="2 of 3 inputs"):
+        found = bx.Shapley(link="logit").explain_many(
+            lambda rows: rows[:, 0], [[0.1], [3.0], [0.9]], masker, on_error="return"
+        )
+    assert [why is None for why in found] == [False, True, False]

@@ -113,7 +113,9 @@ def paired_coalitions(
     ]
     which = np.repeat(np.arange(len(sizes)), [len(part) for part in parts])
     weights = (kernel / np.maximum(expected, 1e-300))[which]
-    chance = np.array([e / w for e, w in zip(expected.tolist(), whole, strict=True)])[which]
+    # Of more coalitions than floats can count, none is drawn with a chance worth a number.
+    chances = [e / w if w < _MANY else 0.0 for e, w in zip(expected.tolist(), whole, strict=True)]
+    chance = np.array(chances)[which]
     return PairDesign(np.concatenate(parts), weights / weights.sum(), chance)
 
 

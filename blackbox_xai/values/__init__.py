@@ -7,6 +7,7 @@ So one loop can run many inputs side by side, and coalitions of several inputs s
 from __future__ import annotations
 
 from blackbox_xai.values.function import ValueFunction
+from blackbox_xai.values.linking import check_linked, linked
 from blackbox_xai.values.paying import drive, drive_all
 from blackbox_xai.values.query import Link, Query, Rows, Steps
 from blackbox_xai.values.watch import Detector, Watch
@@ -19,6 +20,8 @@ __all__ = [
     "Steps",
     "ValueFunction",
     "Watch",
+    "check_linked",
     "drive",
     "drive_all",
+    "linked",
 ]

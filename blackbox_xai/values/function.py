@@ -108,9 +108,20 @@ class ValueFunction:
             raise InputError(f"kept must be bool for this masker, got {kept.dtype}.")
 
     def keep_outputs(self, outputs: IntArray) -> None:
-        """Keep only these columns from now on, also of what was paid for already."""
+        """Keep only these columns from now on, also of what was paid for already.
+
+        Raises
+        ------
+        InputError
+            When the link has no finite value for one of them.
+        """
         self.outputs = outputs
         self._memo = {key: scores[outputs] for key, scores in self._memo.items()}
+        if self.link is not None and not all(np.isfinite(s).all() for s in self._memo.values()):
+            raise InputError(
+                "link must give a finite number for every score, which it does not for that of x. "
+                "The logit is for probabilities, 0 to 1."
+            )
 
     def charge(self, cost: Ledger, asked: int = 0) -> None:
         """Add ``cost`` to what this input has cost, and ``asked`` rows to what the budget counts.

@@ -9,6 +9,7 @@ import numpy as np
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
+from blackbox_xai.values.linking import check_linked, linked
 from blackbox_xai.values.query import Link, Query, Rows
 from blackbox_xai.values.watch import Watch
 
@@ -123,7 +124,10 @@ class Job:
         if v.outputs is not None:
             scores = scores[:, v.outputs]
         if v.link is not None:
-            scores = v.link(scores)
+            answer = linked(v.link, scores)
+            if v.outputs is not None:
+                check_linked(answer, scores)
+            scores = answer
         r = self._per_coalition
         if r == 1:
             self._done.append(scores)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from blackbox_xai.adapters.base import Adapter
-from blackbox_xai.errors import BlackboxError, Interrupted, ModelError
+from blackbox_xai.errors import BlackboxError, InputError, Interrupted, ModelError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.protocols import FloatArray, IntArray, MaskedInput
 from blackbox_xai.values.job import Job, Purse
@@ -159,8 +159,12 @@ def _send(
         return
     shares = _shares(cost, [stop - start for _, start, stop in pieces])
     for (i, start, stop), at, share in zip(pieces, starts, shares, strict=False):
-        jobs[i].take(scores[at : at + stop - start])
         jobs[i].v.charge(share, stop - start)
+        try:
+            jobs[i].take(scores[at : at + stop - start])
+        except InputError as error:  # a link has no value for a score
+            failed[i] = error
+            continue
         watch = jobs[i].v.watch
         if watch is not None:
             watch.see(inputs, int(at), int(at) + stop - start)

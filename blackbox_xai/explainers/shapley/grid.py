@@ -9,7 +9,7 @@ from blackbox_xai.errors import BudgetError
 from blackbox_xai.explainers.shapley.maps import shared_map, solve_pairs
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.results import Attribution
-from blackbox_xai.values import Link, Query, Steps, ValueFunction
+from blackbox_xai.values import Link, Query, Steps, ValueFunction, check_linked, linked
 
 __all__ = ["grid_round"]
 
@@ -41,15 +41,15 @@ def grid_round(
     active = np.flatnonzero(v.masked.varies.any(axis=0))
     n = len(active)
     n_pairs = _affordable(n, r, rows)
-    hidden = link((yield Query(np.zeros((1, d), dtype=bool))))[0]
-    score = link(full[None])[0]
+    hidden = _linked(link, (yield Query(np.zeros((1, d), dtype=bool))))[0]
+    score = _linked(link, full[None])[0]
     values, std_err = np.zeros((d, len(full))), np.zeros((d, len(full)))
     if n:
         odd_map = shared_map(n, n_pairs, int(rng.integers(1 << 31)))
         kept = np.ones((2 * n_pairs, d), dtype=bool)
         kept[:n_pairs, active] = odd_map.design.half
         kept[n_pairs:, active] = ~odd_map.design.half
-        scores = link((yield Query(kept))) if n_pairs else np.zeros((0, len(full)))
+        scores = _linked(link, (yield Query(kept))) if n_pairs else np.zeros((0, len(full)))
         odd = (scores[:n_pairs] - scores[n_pairs:]) / 2
         values[active], variance = solve_pairs(odd_map, odd, score - hidden)
         std_err[active] = np.sqrt(variance)
@@ -61,6 +61,12 @@ def grid_round(
         "coalitions_per_fill": 2 * n_pairs,
     }
     return Attribution(values, hidden, std_err, note, scores=score)
+
+
+def _linked(link: Link, mean: FloatArray) -> FloatArray:
+    answer = linked(link, mean)
+    check_linked(answer, mean)
+    return answer
 
 
 def _affordable(n: int, r: int, rows: int) -> int:

@@ -12,12 +12,17 @@ from blackbox_xai.values import Link
 __all__ = ["any_link", "logit"]
 
 _LOGIT_EDGE = 1e-7
+_ROUNDING = 1e-6
 
 
 def logit(scores: FloatArray) -> FloatArray:
-    """Log-odds of probabilities, those nearer than 1e-7 to 0 or 1 taken for that."""
+    """Log-odds of probabilities, those nearer than 1e-7 to 0 or 1 taken for that.
+
+    NaN for what is no probability.
+    """
     p = np.clip(scores, _LOGIT_EDGE, 1 - _LOGIT_EDGE)
-    return np.log(p) - np.log1p(-p)
+    odds = np.log(p) - np.log1p(-p)
+    return np.where(np.abs(scores - 0.5) <= 0.5 + _ROUNDING, odds, np.nan)
 
 
 def any_link(link: Any) -> Link | None:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 import blackbox_xai as bx
 from blackbox_xai.coalitions.bins import net_size, quartile_laws, sobol_points
+from blackbox_xai.coalitions.quartiles import cut_at_quartiles
 from blackbox_xai.coalitions.shapley import all_subsets
 from blackbox_xai.coalitions.subsets import (
     balanced_subsets,
@@ -21,6 +23,7 @@ from blackbox_xai.coalitions.subsets import (
     uniform_sizes,
 )
 from blackbox_xai.errors import InputError
+from blackbox_xai.maskers import numbers
 from blackbox_xai.solvers.additive import fit_contrasts
 from blackbox_xai.solvers.nets import net_factor
 from blackbox_xai.solvers.ridge import fit_ridge, held_out_r2, linear_r2
@@ -325,7 +328,7 @@ def test_sobol_points_fill_every_interval_and_repeat_by_seed() -> None:
 def test_bins_follow_the_data_and_values_stay_inside() -> None:
     rng = np.random.default_rng(0)
     data = np.column_stack([rng.normal(size=400), np.repeat([1.0, 2.0], 200), np.ones(400)])
-    laws = quartile_laws(data, np.full(400, 1 / 400), data[0], 1.0)
+    laws = quartile_laws(cut_at_quartiles(data, np.full(400, 1 / 400)), data[0], 1.0)
     np.testing.assert_allclose(laws.shares[0], [0.25, 0.25, 0.25, 0.25, 0])
     drawn = laws.draw(sobol_points(3, 4096, rng))
     edges = np.percentile(data[:, 0], (25, 50, 75))
@@ -334,6 +337,41 @@ def test_bins_follow_the_data_and_values_stay_inside() -> None:
     assert set(drawn.values[1].round(9)) <= {1.0, 2.0}
     assert set(drawn.values[2]) == {1.0}
     assert drawn.values[0].mean() == pytest.approx(data[:, 0].mean(), abs=0.02)
+
+
+def test_values_are_the_quantiles_of_a_truncated_normal_law() -> None:
+    rng = np.random.default_rng(1)
+    data = np.column_stack([rng.normal(size=300), rng.exponential(size=300) ** 3])
+    cut = cut_at_quartiles(data, np.full(300, 1 / 300))
+    points = np.tile(np.linspace(0, 1, 4096, endpoint=False), (2, 1))
+    drawn = quartile_laws(cut, data[0], 1.0).draw(points)
+    for j in range(2):
+        ends = np.percentile(data[:, j], (0, 25, 50, 75, 100))
+        for b in range(4):
+            own = data[np.digitize(data[:, j], ends[1:4], right=True) == b, j]
+            law = stats.norm(own.mean(), own.std())
+            low, high = law.cdf(ends[b]), law.cdf(ends[b + 1])
+            inside = drawn.bins[j] == b
+            exact = law.ppf(low + (high - low) * (4 * points[j, inside] - b))
+            found = drawn.values[j, inside]
+            np.testing.assert_allclose(found, exact, atol=2e-5 * own.std(), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings(UNJUDGED)
+def test_the_background_is_measured_once_for_all_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+
+    def spy(background: Any, weights: Any) -> Any:
+        measured.append(background.shape)
+        return cut_at_quartiles(background, weights)
+
+    monkeypatch.setattr(numbers, "cut_at_quartiles", spy)
+    data = np.random.default_rng(0).normal(size=(50, 3))
+    lime, masker = bx.Lime(n_samples=200, compat="lime"), bx.TabularMasker(data)
+    many = lime.explain_many(lambda X: X.sum(axis=1), data[:4], masker)
+    assert measured == [(50, 3)]
+    alone = lime.explain(lambda X: X.sum(axis=1), data[0], bx.TabularMasker(data))
+    np.testing.assert_array_equal(many[0].values, alone.values)
 
 
 def test_contrasts_are_those_of_the_main_effects() -> None:
@@ -372,6 +410,21 @@ def test_held_out_fit_is_lower_for_noise_and_missing_for_a_constant() -> None:
     assert np.isnan(fit.r2[2])
     np.testing.assert_allclose(held_out_r2(z, y[:, :2], alpha=1e-3), fit.held_out_r2[:2])
     assert linear_r2(z, y[:, 1:2], np.eye(20)[:, :1])[0] == pytest.approx(1.0)
+
+
+def test_held_out_fit_is_that_of_five_regressions() -> None:
+    rng = np.random.default_rng(3)
+    z = (rng.random((203, 4)) < 0.6).astype(np.float64)
+    y = z @ rng.normal(size=(4, 2)) + rng.normal(size=(203, 2))
+    left = np.zeros(2)
+    for fold in np.split(np.arange(203), [203 * i // 5 for i in range(1, 5)]):
+        rest = np.setdiff1d(np.arange(203), fold)
+        fit = fit_ridge(z[rest], y[rest], alpha=2.5)
+        left += ((y[fold] - fit.intercept - z[fold] @ fit.coef) ** 2).sum(axis=0)
+    expected = 1 - left / ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    np.testing.assert_allclose(held_out_r2(z, y, alpha=2.5), expected, rtol=1e-10)
+    single = held_out_r2(z.astype(np.float32), y, alpha=2.5)
+    np.testing.assert_allclose(single, expected, atol=1e-5)
 
 
 def test_grouped_errors_see_that_copies_are_no_evidence() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from blackbox_xai.layouts import TabularLayout
 from blackbox_xai.maskers.base import Bound
 from blackbox_xai.maskers.columns import RawBlock
+from blackbox_xai.maskers.numbers import Numbers
 from blackbox_xai.maskers.tabular import MaskedRow
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
@@ -59,56 +60,25 @@ class DrawnRow(Bound):
         """Memory of one row, in bytes."""
         return self.row.row_bytes
 
-    @cached_property
-    def numeric(self) -> BoolArray:
-        """Which columns hold numbers that may take other values, shape ``(d,)``."""
-        numeric = np.zeros(len(self.feature_names), dtype=bool)
-        table = self.row.table
-        for block in table.blocks:
-            if isinstance(block, RawBlock) and block.fill.dtype.kind in "fiu":
-                free = [name not in table.categorical for name in block.names]
-                numeric[block.columns] = free
-        return numeric
+    @property
+    def numbers(self) -> Numbers:
+        """The columns of numbers and their background."""
+        return self.row.numbers
 
     @cached_property
     def background(self) -> FloatArray:
-        """Background of the numeric columns, shape ``(r, d)``; 0 in the others."""
-        filled = np.zeros((self.row.n_fills, len(self.feature_names)))
-        for block in self.row.table.blocks:
-            own = self.numeric[block.columns]
-            if isinstance(block, RawBlock) and own.any():
-                filled[:, block.columns[own]] = block.fill[:, own]
-        return filled
+        """Background of the columns of numbers, shape ``(r, d)``; 0 in the others."""
+        return self.numbers.rows()
 
     @cached_property
     def x(self) -> FloatArray:
         """The row itself, shape ``(d,)``: its numbers, and -1 elsewhere."""
         cells = np.full(len(self.feature_names), -1.0)
         for block, own in zip(self.row.table.blocks, self.row.cells, strict=True):
-            chosen = self.numeric[block.columns]
+            chosen = self.numbers.there[block.columns]
             if chosen.any():
                 cells[block.columns[chosen]] = np.asarray(own)[chosen].astype(np.float64)
         return cells
-
-    @cached_property
-    def whole(self) -> BoolArray:
-        """Which columns hold integers, shape ``(d,)``."""
-        whole = np.zeros(len(self.feature_names), dtype=bool)
-        for block in self.row.table.blocks:
-            if isinstance(block, RawBlock) and block.fill.dtype.kind in "iu":
-                whole[block.columns] = self.numeric[block.columns]
-        return whole
-
-    @cached_property
-    def spread(self) -> FloatArray:
-        """Standard deviation of the background, shape ``(d,)``; 0 in columns without numbers."""
-        data, weights = self.background, self.row.fill_weights[:, None]
-        known = ~np.isnan(data)
-        mass = np.maximum((weights * known).sum(axis=0), 1e-300)
-        held = np.where(known, data, 0.0)
-        mean = (weights * held).sum(axis=0) / mass
-        variance = (weights * np.where(known, held - mean, 0.0) ** 2).sum(axis=0) / mass
-        return np.asarray(np.sqrt(variance), dtype=np.float64)
 
     def allocate(self, n: int) -> list[Any]:
         """Return buffers for ``n`` rows."""
@@ -122,7 +92,7 @@ class DrawnRow(Bound):
         for block, buffer, own in zip(self.row.table.blocks, batch, self.row.cells, strict=True):
             cells = kept if len(block.columns) == kept.shape[1] else kept[:, block.columns]
             if isinstance(block, RawBlock):
-                _write_raw(block, buffer[at : at + len(kept)], own, cells, self.numeric)
+                _write_raw(block, buffer[at : at + len(kept)], own, cells, self.numbers.there)
             else:
                 rows = cells.astype(np.intp)
                 taken = np.take_along_axis(block.fill, np.maximum(rows, 0), axis=0)

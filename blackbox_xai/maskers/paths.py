@@ -30,9 +30,10 @@ def blended(masked: MaskedInput) -> MaskedInput:
         return masked
     if isinstance(masked, MaskedRow) and masked.features is None:
         row = DrawnRow(masked)
-        if row.numeric.all():
+        if row.numbers.there.all():
             return BlendedRow(row)
-        names = [n for n, number in zip(row.feature_names, row.numeric, strict=True) if not number]
+        there = row.numbers.there
+        names = [n for n, number in zip(row.feature_names, there, strict=True) if not number]
         raise InputError(
             f"Columns {shown(names, 120)} hold no numbers and cannot be shown in part. "
             "Use mode='telescoping'."

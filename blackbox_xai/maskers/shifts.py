@@ -159,15 +159,15 @@ class ShiftedRow(Bound):
     @property
     def varies(self) -> BoolArray:
         """Columns of numbers move, shape ``(1, d)``."""
-        return self.row.numeric[None]
+        return self.row.numbers.there[None]
 
     @property
     def unit(self) -> FloatArray:
         """Half a standard deviation of the background; of ``x`` where that is constant."""
-        spread = 0.5 * self.row.spread
+        spread = 0.5 * self.row.numbers.spread
         still = np.where(np.isnan(self.row.x) | (self.row.x == 0), 1.0, np.abs(self.row.x))
         unit = np.where(spread > 0, spread, 0.1 * still)
-        return np.where(self.row.numeric & ~np.isnan(self.row.x), unit, 0.0)
+        return np.where(self.row.numbers.there & ~np.isnan(self.row.x), unit, 0.0)
 
     @property
     def noise_unit(self) -> FloatArray:
@@ -177,7 +177,7 @@ class ShiftedRow(Bound):
     @property
     def grain(self) -> FloatArray:
         """One in columns of integers."""
-        return self.row.whole.astype(np.float64)
+        return self.row.numbers.whole.astype(np.float64)
 
     @property
     def layout(self) -> TabularLayout:
@@ -197,7 +197,7 @@ class ShiftedRow(Bound):
         self, batch: Any, at: int, kept: BoolArray | FloatArray, fills: IntArray | None
     ) -> None:
         """Write moved rows from row ``at`` on; ``fills`` has no meaning here."""
-        self.row.write(batch, at, self.row.x + np.where(self.row.numeric, kept, 0.0), fills)
+        self.row.write(batch, at, self.row.x + np.where(self.row.numbers.there, kept, 0.0), fills)
 
     def inputs(self, batch: Any, n: int) -> Any:
         """Return the first ``n`` rows."""

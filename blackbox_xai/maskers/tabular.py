@@ -17,6 +17,7 @@ from blackbox_xai.maskers.base import Bound
 from blackbox_xai.maskers.centroids import summarised
 from blackbox_xai.maskers.columns import RawBlock
 from blackbox_xai.maskers.grouping import grouped, shared_value
+from blackbox_xai.maskers.numbers import Numbers
 from blackbox_xai.maskers.tables import Table, read_table
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, PairWriter
 
@@ -126,9 +127,12 @@ class TabularMasker:
         InputError
             When ``x`` is not one row of the background's table; the message names the column.
         """
-        return MaskedRow(
-            self._table, self._table.encode(x), self._weights, self.feature_names, self._features
-        )
+        cells = self._table.encode(x)
+        return MaskedRow(self._numbers, cells, self.feature_names, self._features)
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        return Numbers(self._table, self._weights)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as plain data."""
@@ -147,12 +151,21 @@ class TabularMasker:
 class MaskedRow(Bound):
     """One row of a table whose features can be hidden; made by ``TabularMasker.bind``."""
 
-    table: Table
+    numbers: Numbers
     cells: tuple[Any, ...]
-    fill_weights: FloatArray
     feature_names: tuple[str, ...]
     features: IntArray | None
     soft = False
+
+    @property
+    def table(self) -> Table:
+        """The background."""
+        return self.numbers.table
+
+    @property
+    def fill_weights(self) -> FloatArray:
+        """Weights of the background rows, summing to 1."""
+        return self.numbers.weights
 
     @property
     def n_fills(self) -> int:

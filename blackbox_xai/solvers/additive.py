@@ -77,9 +77,10 @@ def fit_contrasts(
     p, m = design.shape
     y_mean = scores.mean(axis=0)
     centred = scores - y_mean
-    mean = design.mean(axis=1, dtype=np.float64)
     # Indicators in single precision: their products are counts, and exact.
-    gram = (design @ design.T).astype(np.float64) - m * np.outer(mean, mean)
+    counts = (design @ design.T).astype(np.float64)
+    mean = np.diag(counts) / m
+    gram = counts - m * np.outer(mean, mean)
     cross = (design @ centred.astype(np.float32)).astype(np.float64)
     factor = cho_factor(gram + _RIDGE * np.eye(p))
     slopes = cho_solve(factor, cross)
@@ -103,9 +104,7 @@ def _dummies(
     possible = shares > 0
     possible[np.arange(len(shares)), np.argmax(possible, axis=1)] = False
     feature, level = np.nonzero(possible)
-    design = np.empty((len(feature), levels.shape[1]), dtype=np.float32)
-    for row, j, own in zip(design, feature, level, strict=True):
-        np.equal(levels[j], own, out=row)
+    design = (levels[feature] == level[:, None].astype(np.int8)).astype(np.float32)
     return design, feature, level
 
 

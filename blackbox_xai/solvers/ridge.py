@@ -148,15 +148,22 @@ def linear_r2(z: NDArray[Any], scores: FloatArray, coef: FloatArray) -> FloatArr
 def held_out_r2(z: NDArray[Any], scores: FloatArray, *, alpha: float) -> FloatArray:
     """R2 of a ridge regression on rows left out of the fit, a fifth at a time, shape ``(k,)``.
 
-    ``z`` may be in single precision, which is faster and enough for a share of the variance.
+    ``z`` holds indicators and may be in single precision, in which their products are exact.
     """
     m = len(z)
     cuts = sorted({m * i // _FOLDS for i in range(_FOLDS + 1)})
-    return _held_out_r2(z - z.mean(axis=0), scores - scores.mean(axis=0), None, cuts, alpha)
+    return _held_out_r2(z, scores - scores.mean(axis=0), None, cuts, alpha)
 
 
 def _r2(residuals: FloatArray, yc: FloatArray, w: FloatArray | None) -> FloatArray:
-    spread, left = _weighted(yc**2, w).sum(axis=0), _weighted(residuals**2, w).sum(axis=0)
+    left, spread = _weighted(residuals**2, w).sum(axis=0), _weighted(yc**2, w).sum(axis=0)
+    return _share(left, spread, yc, w)
+
+
+def _share(
+    left: FloatArray, spread: FloatArray, yc: FloatArray, w: FloatArray | None
+) -> FloatArray:
+    """Return the share of ``spread`` that is not ``left``; NaN for an output that is flat."""
     mass = len(yc) if w is None else w.sum()
     flat = spread <= 1e-24 * np.maximum(1.0, np.abs(yc).max(initial=0.0)) * mass
     return np.where(flat, np.nan, 1 - left / np.where(flat, 1.0, spread))
@@ -166,22 +173,29 @@ def _held_out_r2(
     zc: NDArray[Any], yc: FloatArray, w: FloatArray | None, cuts: list[int], alpha: float
 ) -> FloatArray:
     """Return the R2 on rows left out of the fit, those between two cuts at a time."""
+    undefined = np.full(yc.shape[1], np.nan)
     if len(cuts) < 3:
-        return np.full(yc.shape[1], np.nan)
+        return undefined
+    d = zc.shape[1]
+    rows = np.ones_like(zc, shape=(len(zc), 1 + d))
+    rows[:, 1:] = zc
     folds = [slice(a, b) for a, b in pairwise(cuts)]
-    parts = [_sums(zc[fold], yc[fold], None if w is None else w[fold]) for fold in folds]
-    total = [np.sum(part, axis=0) for part in zip(*parts, strict=True)]
-    if any(total[0] - part[0] <= 0 for part in parts):
-        return np.full(yc.shape[1], np.nan)  # one fold has all the weight: nothing to learn from
-    residuals = np.empty_like(yc)
-    for fold, part in zip(folds, parts, strict=True):
-        mass, z, y, zz, zy = (whole - own for whole, own in zip(total, part, strict=True))
-        z_mean, y_mean = z / mass, y / mass
-        gram = zz - mass * np.outer(z_mean, z_mean)
-        coef = cho_solve(cho_factor(_penalised(gram, alpha)), zy - mass * np.outer(z_mean, y_mean))
-        fitted = zc[fold] @ coef.astype(zc.dtype)
-        residuals[fold] = yc[fold] - (y_mean - z_mean @ coef) - fitted
-    return _r2(residuals, yc, w)
+    parts = [_moments(rows[fold], yc[fold], None if w is None else w[fold]) for fold in folds]
+    gram, cross = np.stack([part[0] for part in parts]), np.stack([part[1] for part in parts])
+    rest, rest_cross = gram.sum(axis=0) - gram, cross.sum(axis=0) - cross
+    mass = rest[:, 0, 0, None, None]
+    if (mass <= 0).any():
+        return undefined  # one fold has all the weight: nothing to learn from
+    z_mean, y_mean = rest[:, :1, 1:] / mass, rest_cross[:, :1] / mass
+    centred = rest[:, 1:, 1:] - mass * z_mean.mT * z_mean
+    slopes = np.linalg.solve(
+        np.stack([_penalised(own, alpha) for own in centred]),
+        rest_cross[:, 1:] - mass * z_mean.mT * y_mean,
+    )
+    coef = np.concatenate([y_mean - z_mean @ slopes, slopes], axis=1)
+    power = _weighted(yc**2, w).sum(axis=0)
+    left = power + (coef * (gram @ coef - 2 * cross)).sum(axis=(0, 1))
+    return _share(np.maximum(left, 0.0), power, yc, w)
 
 
 def _fold_cuts(groups: IntArray) -> list[int]:
@@ -193,12 +207,13 @@ def _fold_cuts(groups: IntArray) -> list[int]:
     return [*sorted(inner | {0}), m]
 
 
-def _sums(z: NDArray[Any], y: FloatArray, w: FloatArray | None) -> tuple[Any, ...]:
-    """Return sums that a fit needs, in double precision: mass, first and second moments."""
-    zw, yw = _weighted(z, w), _weighted(y, w)
-    mass = float(len(z)) if w is None else w.sum()
-    sums = zw.sum(axis=0), yw.sum(axis=0), zw.T @ z, z.T @ yw.astype(z.dtype)
-    return mass, *(part.astype(np.float64) for part in sums)
+def _moments(
+    rows: NDArray[Any], y: FloatArray, w: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return second moments ``rows' rows`` and ``rows' y``, in double precision."""
+    weighted = _weighted(rows, w).T
+    gram, cross = weighted @ rows, weighted @ y.astype(rows.dtype)
+    return gram.astype(np.float64), cross.astype(np.float64)
 
 
 def _weighted(rows: NDArray[Any], w: FloatArray | None) -> NDArray[Any]:

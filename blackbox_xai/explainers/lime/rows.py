@@ -7,14 +7,8 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri
 
-from blackbox_xai.coalitions.bins import (
-    N_BINS,
-    BinLaws,
-    LevelArray,
-    net_size,
-    quartile_laws,
-    sobol_points,
-)
+from blackbox_xai.coalitions.bins import BinLaws, net_size, quartile_laws, sobol_points
+from blackbox_xai.coalitions.quartiles import N_BINS, LevelArray
 from blackbox_xai.explainers.lime.neighbourhood import Surrogate
 from blackbox_xai.maskers.draws import DrawnRow
 from blackbox_xai.protocols import BoolArray, FloatArray
@@ -104,8 +98,7 @@ def draw_around(
     Surrogate
     """
     n, c = n_samples - 1, len(row.feature_names)
-    points, numeric = sobol_points(c, n, rng), row.numeric
-    spread = row.spread
+    points, numeric, spread = sobol_points(c, n, rng), row.numbers.there, row.numbers.spread
     steps = width * ndtri(np.clip(points[numeric], 1e-12, 1 - 1e-12))
     cells, z = np.empty((c, n)), np.empty((c, n))
     cells[numeric] = row.x[numeric, None] + steps * spread[numeric, None]
@@ -140,7 +133,7 @@ class _RowLaw:
 
     def __init__(self, row: DrawnRow, penalty: float) -> None:
         self.row, self.penalty = row, penalty
-        self.numeric = row.numeric
+        self.numeric = row.numbers.there
         differs = row.row.varies[:, ~self.numeric]
         alike = 1 - row.row.fill_weights @ differs
         self._same_category = alike / (alike + (1 - alike) * penalty)
@@ -152,13 +145,7 @@ class _RowLaw:
     @cached_property
     def bins(self) -> BinLaws:
         """Laws of the columns of numbers."""
-        chosen = self.numeric
-        return quartile_laws(
-            self.row.background[:, chosen],
-            self.row.row.fill_weights,
-            self.row.x[chosen],
-            self.penalty,
-        )
+        return quartile_laws(self.row.numbers.quartiles, self.row.x[self.numeric], self.penalty)
 
     @cached_property
     def shares(self) -> FloatArray:

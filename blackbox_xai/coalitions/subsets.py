@@ -126,7 +126,8 @@ def balanced_subsets(
     starts = ends - sizes
     groups = starts // max(d, 1)
     n_orders = int(groups[-1]) + 1 if len(sizes) else 0
-    ranks = np.argsort(np.argsort(rng.random((n_orders, d)), axis=1), axis=1)
-    offset = (starts % max(d, 1))[:, None]
-    kept = (ranks[groups] - offset) % max(d, 1) < sizes[:, None]
+    ranks = np.argsort(rng.random((n_orders, d)), axis=1).astype(np.int32)[groups]
+    first = (starts % max(d, 1)).astype(np.int32)[:, None]
+    last = first + sizes.astype(np.int32)[:, None]
+    kept = ((ranks >= first) & (ranks < last)) | (ranks < last - d)
     return np.asarray(kept, dtype=bool), np.asarray(groups, dtype=np.intp)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_array
 
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.solvers.nets import net_factor
@@ -86,26 +87,28 @@ def fit_ridge(
            [-1.]])
     """
     m = len(z)
-    w = np.ones(m) if weights is None else weights
     groups = np.arange(m) if groups is None else groups
-    total = w.sum()
-    z_mean, y_mean = w @ z / total, w @ scores / total
+    total = m if weights is None else weights.sum()
+    z_mean = _weighted(z, weights).sum(axis=0) / total
+    y_mean = _weighted(scores, weights).sum(axis=0) / total
     zc, yc = z - z_mean, scores - y_mean
-    gram, moment = (zc * w[:, None]).T @ zc, zc.T @ (yc * w[:, None])
-    factor = cho_factor(_penalised(gram, alpha))
-    coef = cho_solve(factor, moment)
+    gram, cross = _fold_moments(zc, yc, weights, _fold_cuts(groups))
+    factor = cho_factor(_penalised(gram.sum(axis=0)[1:, 1:], alpha))
+    coef = cho_solve(factor, cross.sum(axis=0)[1:])
     residuals = yc - zc @ coef
     pull = alpha * cho_solve(factor, coef)
-    drawn = _sandwich(zc, residuals * w[:, None], groups, factor)
+    drawn = _sandwich(zc, _weighted(residuals, weights), groups, factor)
     if net is not None:
-        pulls = cho_solve(factor, (zc * w[:, None]).T)
+        pulls = cho_solve(factor, _weighted(zc, weights).T)
         drawn = drawn * net_factor(pulls, residuals.T, drawn**2, net)
+    left, power = (_weighted(part**2, weights).sum(axis=0) for part in (residuals, yc))
+    left_out = _left_out(gram, cross, power, alpha)
     return RidgeFit(
         coef=coef,
         intercept=y_mean - z_mean @ coef,
         std_err=np.hypot(drawn, pull),
-        r2=_r2(residuals, yc, w),
-        held_out_r2=_held_out_r2(zc, yc, w, _fold_cuts(groups), alpha),
+        r2=_share(left, power, yc, total),
+        held_out_r2=_share(left_out, power, yc, total),
     )
 
 
@@ -125,15 +128,15 @@ def _sandwich(
     """Return the standard errors ``(d, k)`` of the coefficients."""
     m, d = zc.shape
     bread = cho_solve(factor, np.eye(d))
-    n_groups = len(np.unique(groups))
+    starts = np.flatnonzero(np.diff(groups, prepend=groups[:1] - 1))
+    n_groups = len(starts)
+    members = csr_array((np.ones(m), np.arange(m), np.append(starts, m)), shape=(n_groups, m))
     std_err = np.empty((d, weighted_residuals.shape[1]))
-    order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(groups[order]) > 0])
     correction = n_groups / max(n_groups - 1, 1) * max(m - 1, 1) / max(m - d - 1, 1)
     for j in range(weighted_residuals.shape[1]):
         pulls = zc * weighted_residuals[:, j, None]
         if n_groups < m:
-            pulls = np.add.reduceat(pulls[order], starts, axis=0)
+            pulls = members @ pulls
         std_err[:, j] = np.sqrt(correction * ((pulls @ bread) ** 2).sum(axis=0))
     return std_err
 
@@ -142,7 +145,8 @@ def linear_r2(z: NDArray[Any], scores: FloatArray, coef: FloatArray) -> FloatArr
     """Share of the variance of ``scores`` that ``z @ coef`` explains, shape ``(k,)``."""
     yc = scores - scores.mean(axis=0)
     fitted = z @ coef.astype(z.dtype)
-    return _r2(yc - (fitted - fitted.mean(axis=0)), yc, None)
+    left = ((yc - (fitted - fitted.mean(axis=0))) ** 2).sum(axis=0)
+    return _share(left, (yc**2).sum(axis=0), yc, len(yc))
 
 
 def held_out_r2(z: NDArray[Any], scores: FloatArray, *, alpha: float) -> FloatArray:
@@ -150,42 +154,41 @@ def held_out_r2(z: NDArray[Any], scores: FloatArray, *, alpha: float) -> FloatAr
 
     ``z`` holds indicators and may be in single precision, in which their products are exact.
     """
-    m = len(z)
+    m, yc = len(z), scores - scores.mean(axis=0)
     cuts = sorted({m * i // _FOLDS for i in range(_FOLDS + 1)})
-    return _held_out_r2(z, scores - scores.mean(axis=0), None, cuts, alpha)
+    power = (yc**2).sum(axis=0)
+    left = _left_out(*_fold_moments(z, yc, None, cuts), power, alpha)
+    return _share(left, power, yc, m)
 
 
-def _r2(residuals: FloatArray, yc: FloatArray, w: FloatArray | None) -> FloatArray:
-    left, spread = _weighted(residuals**2, w).sum(axis=0), _weighted(yc**2, w).sum(axis=0)
-    return _share(left, spread, yc, w)
+def _share(left: FloatArray, power: FloatArray, yc: FloatArray, mass: float) -> FloatArray:
+    """Return the share of ``power`` that is not ``left``; NaN for an output that is flat."""
+    flat = power <= 1e-24 * np.maximum(1.0, np.abs(yc).max(initial=0.0)) * mass
+    return np.where(flat, np.nan, 1 - left / np.where(flat, 1.0, power))
 
 
-def _share(
-    left: FloatArray, spread: FloatArray, yc: FloatArray, w: FloatArray | None
-) -> FloatArray:
-    """Return the share of ``spread`` that is not ``left``; NaN for an output that is flat."""
-    mass = len(yc) if w is None else w.sum()
-    flat = spread <= 1e-24 * np.maximum(1.0, np.abs(yc).max(initial=0.0)) * mass
-    return np.where(flat, np.nan, 1 - left / np.where(flat, 1.0, spread))
+def _fold_moments(
+    z: NDArray[Any], yc: FloatArray, w: FloatArray | None, cuts: list[int]
+) -> tuple[FloatArray, FloatArray]:
+    """Return second moments of the rows between each two cuts, in double precision.
 
-
-def _held_out_r2(
-    zc: NDArray[Any], yc: FloatArray, w: FloatArray | None, cuts: list[int], alpha: float
-) -> FloatArray:
-    """Return the R2 on rows left out of the fit, those between two cuts at a time."""
-    undefined = np.full(yc.shape[1], np.nan)
-    if len(cuts) < 3:
-        return undefined
-    d = zc.shape[1]
-    rows = np.ones_like(zc, shape=(len(zc), 1 + d))
-    rows[:, 1:] = zc
+    Those of ``1, z`` with themselves, shape ``(folds, 1 + d, 1 + d)``, and with the scores.
+    """
+    rows = np.ones_like(z, shape=(len(z), 1 + z.shape[1]))
+    rows[:, 1:] = z
+    weighted, y = _weighted(rows, w), yc.astype(z.dtype, copy=False)
     folds = [slice(a, b) for a, b in pairwise(cuts)]
-    parts = [_moments(rows[fold], yc[fold], None if w is None else w[fold]) for fold in folds]
-    gram, cross = np.stack([part[0] for part in parts]), np.stack([part[1] for part in parts])
+    gram = np.stack([weighted[fold].T @ rows[fold] for fold in folds])
+    cross = np.stack([weighted[fold].T @ y[fold] for fold in folds])
+    return gram.astype(np.float64, copy=False), cross.astype(np.float64, copy=False)
+
+
+def _left_out(gram: FloatArray, cross: FloatArray, power: FloatArray, alpha: float) -> FloatArray:
+    """Return what regressions on all folds but one leave of its scores, squared, shape ``(k,)``."""
     rest, rest_cross = gram.sum(axis=0) - gram, cross.sum(axis=0) - cross
     mass = rest[:, 0, 0, None, None]
-    if (mass <= 0).any():
-        return undefined  # one fold has all the weight: nothing to learn from
+    if (mass <= 0).any():  # one fold has all the weight: nothing to learn from
+        return np.full(len(power), np.nan)
     z_mean, y_mean = rest[:, :1, 1:] / mass, rest_cross[:, :1] / mass
     centred = rest[:, 1:, 1:] - mass * z_mean.mT * z_mean
     slopes = np.linalg.solve(
@@ -193,9 +196,8 @@ def _held_out_r2(
         rest_cross[:, 1:] - mass * z_mean.mT * y_mean,
     )
     coef = np.concatenate([y_mean - z_mean @ slopes, slopes], axis=1)
-    power = _weighted(yc**2, w).sum(axis=0)
-    left = power + (coef * (gram @ coef - 2 * cross)).sum(axis=(0, 1))
-    return _share(np.maximum(left, 0.0), power, yc, w)
+    left: FloatArray = power + (coef * (gram @ coef - 2 * cross)).sum(axis=(0, 1))
+    return np.maximum(left, 0.0)
 
 
 def _fold_cuts(groups: IntArray) -> list[int]:
@@ -205,15 +207,6 @@ def _fold_cuts(groups: IntArray) -> list[int]:
     wanted = np.searchsorted(starts, [m * i // _FOLDS for i in range(_FOLDS)])
     inner = {int(starts[i]) for i in wanted if i < len(starts)}
     return [*sorted(inner | {0}), m]
-
-
-def _moments(
-    rows: NDArray[Any], y: FloatArray, w: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Return second moments ``rows' rows`` and ``rows' y``, in double precision."""
-    weighted = _weighted(rows, w).T
-    gram, cross = weighted @ rows, weighted @ y.astype(rows.dtype)
-    return gram.astype(np.float64), cross.astype(np.float64)
 
 
 def _weighted(rows: NDArray[Any], w: FloatArray | None) -> NDArray[Any]:

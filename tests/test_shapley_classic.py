@@ -145,8 +145,15 @@ def test_errors_shrink_and_are_covered(estimator):
 @pytest.mark.parametrize("estimator", SAMPLED)
 def test_too_small_a_budget_says_how_much_is_needed(estimator):
     background, x = table(10, 4)
+    rows = []
+
+    def model(inputs):
+        rows.append(len(inputs))
+        return net(10)(inputs)
+
     with pytest.raises(BudgetError, match=r"needs at least (\d+) model rows.*is 20") as error:
-        estimator(budget=20).explain(net(10), x, bx.TabularMasker(background))
+        estimator(budget=20).explain(model, x, bx.TabularMasker(background))
+    assert rows == [1]  # that of the input; none of the background
     needed = int(str(error.value).split("at least ")[1].split()[0])
     estimator(budget=needed).explain(net(10), x, bx.TabularMasker(background))
     with pytest.raises(BudgetError):

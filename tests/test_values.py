@@ -67,6 +67,15 @@ def test_equal_coalitions_are_paid_once_and_the_full_one_costs_a_row() -> None:
     assert v.cost.cache_hits == 2 * 5 + 4 * 5
 
 
+def test_the_full_coalition_may_stand_anywhere_in_a_query() -> None:
+    game = game_of(3, 5)
+    kept = np.array([[1, 0, 0], [1, 1, 1], [0, 0, 0], [0, 1, 1]], dtype=bool)
+    spy = Spy(squares)
+    found = ValueFunction(as_model(spy), game)(kept)
+    np.testing.assert_allclose(found, [brute(game, row) for row in kept], atol=1e-12)
+    assert spy.rows == 1 + 3 * 5
+
+
 def test_a_query_over_budget_is_not_sent() -> None:
     spy = Spy(squares)
     v = ValueFunction(as_model(spy), game_of(3, 5), budget=11)

@@ -8,6 +8,7 @@ import numpy as np
 
 from blackbox_xai.coalitions.shapley import PairDesign
 from blackbox_xai.protocols import BoolArray, FloatArray
+from blackbox_xai.solvers.student import student_error
 
 __all__ = ["chain_values", "exact_values", "paired_map", "paired_values"]
 
@@ -107,13 +108,11 @@ def chain_values(
     values : ndarray of shape (d, k)
         Mean over the chains of what each feature adds where it enters, forth and back.
     std_err : ndarray of shape (d, k) or None
-        Standard error over the chains; None when there is only one.
+        Standard error over the chains; None for fewer than five, which cannot tell.
     """
     n, _, d = chains.shape
     ends = np.broadcast_to(total / 2, (n, 1, len(total)))
     added = np.diff(np.concatenate([-ends, odd, ends], axis=1), axis=1)
     entry = d - 1 - chains.sum(axis=1)
     single = np.take_along_axis(added, entry[:, :, None], axis=1)
-    if n == 1:
-        return single[0], None
-    return single.mean(axis=0), single.std(axis=0, ddof=1) / np.sqrt(n)
+    return single.mean(axis=0), student_error(single)

@@ -52,7 +52,49 @@ class _GridShapley(LocalExplainer):
     def _max_rows(self) -> int | None:
         return self.budget
 
-    def _n_pairs(self, n: int, r: int) -> int:
+    def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
+        d = v.n_features
+        active = np.flatnonzero(v.masked.varies.any(axis=0))
+        n = len(active)
+        size = self._size(n, v.n_fills) if n > 1 else 0
+        ends = yield Query(np.array([[False] * d, [True] * d]))
+        total = ends[1] - ends[0]
+        values, std_err = np.zeros((d, len(total))), np.zeros((d, len(total)))
+        note: dict[str, Any] = {"varying_features": n, "coalitions": 2}
+        if n == 1:
+            values[active] = total
+        if n > 1:
+            found, error, half = yield from self._solve(v, active, total, size, rng)
+            values[active] = found
+            note["coalitions"] += 2 * half
+            if error is None:
+                return Attribution(values, ends[0], None, note)
+            std_err[active] = error
+        return Attribution(values, ends[0], std_err, note)
+
+    @abstractmethod
+    def _size(self, n: int, r: int) -> int:
+        """Return how large a design the budget pays for; refuse one that is too small."""
+
+    @abstractmethod
+    def _solve(
+        self,
+        v: ValueFunction,
+        active: IntArray,
+        total: FloatArray,
+        size: int,
+        rng: np.random.Generator,
+    ) -> Steps[_Found]:
+        """Return what is found of the varying features ``active``, by a design of that size."""
+
+
+class _PairedShapley(_GridShapley):
+    """Solves for pairs of complements; a subclass says which."""
+
+    by_leverage: ClassVar[bool] = True
+    """Whether coalitions are drawn by leverage scores; by the Shapley kernel otherwise."""
+
+    def _size(self, n: int, r: int) -> int:
         """Return the pairs of coalitions that the budget pays for, at least one a feature.
 
         The full coalition costs 1 row, the empty one ``r``, and a pair ``2 r``.
@@ -70,44 +112,16 @@ class _GridShapley(LocalExplainer):
             )
         return n_pairs
 
-    def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
-        d = v.n_features
-        active = np.flatnonzero(v.masked.varies.any(axis=0))
-        n = len(active)
-        ends = yield Query(np.array([[False] * d, [True] * d]))
-        total = ends[1] - ends[0]
-        values, std_err = np.zeros((d, len(total))), np.zeros((d, len(total)))
-        note: dict[str, Any] = {"varying_features": n, "coalitions": 2}
-        if n == 1:
-            values[active] = total
-        if n > 1:
-            found, error, half = yield from self._solve(v, active, total, rng)
-            values[active] = found
-            note["coalitions"] += 2 * half
-            if error is None:
-                return Attribution(values, ends[0], None, note)
-            std_err[active] = error
-        return Attribution(values, ends[0], std_err, note)
-
-    @abstractmethod
     def _solve(
-        self, v: ValueFunction, active: IntArray, total: FloatArray, rng: np.random.Generator
-    ) -> Steps[_Found]:
-        """Return what is found of the varying features ``active``."""
-
-
-class _PairedShapley(_GridShapley):
-    """Solves for pairs of complements; a subclass says which."""
-
-    by_leverage: ClassVar[bool] = True
-    """Whether coalitions are drawn by leverage scores; by the Shapley kernel otherwise."""
-
-    def _solve(
-        self, v: ValueFunction, active: IntArray, total: FloatArray, rng: np.random.Generator
+        self,
+        v: ValueFunction,
+        active: IntArray,
+        total: FloatArray,
+        size: int,
+        rng: np.random.Generator,
     ) -> Steps[_Found]:
         n = len(active)
-        n_pairs = self._n_pairs(n, v.n_fills)
-        design = paired_coalitions(n, n_pairs, rng, leverage=self.by_leverage)
+        design = paired_coalitions(n, size, rng, leverage=self.by_leverage)
         odd = yield from _odd_parts(design.half, v.n_features, active)
         values, std_err = paired_values(design, odd, total)
         p = len(design.half)
@@ -179,6 +193,8 @@ class LeverageShapley(_PairedShapley):
 class PermutationShapley(_GridShapley):
     """Shapley values as mean additions along random orders, each walked forth and back.
 
+    Five orders and more have standard errors, by how much they differ; fewer cannot tell.
+
     Parameters
     ----------
     budget : int, optional
@@ -205,20 +221,24 @@ class PermutationShapley(_GridShapley):
     """
 
     def _solve(
-        self, v: ValueFunction, active: IntArray, total: FloatArray, rng: np.random.Generator
+        self,
+        v: ValueFunction,
+        active: IntArray,
+        total: FloatArray,
+        size: int,
+        rng: np.random.Generator,
     ) -> Steps[_Found]:
         n = len(active)
         if n == 2:  # the single pair is the whole game
             design = paired_coalitions(n, n_all_pairs(n), rng)
             odd = yield from _odd_parts(design.half, v.n_features, active)
             return *paired_values(design, odd, total), len(odd)
-        n_chains = self._n_chains(n, v.n_fills)
-        chains = antithetic_chains(n, n_chains, rng)
+        chains = antithetic_chains(n, size, rng)
         odd = yield from _odd_parts(chains.reshape(-1, n), v.n_features, active)
-        values, std_err = chain_values(chains, odd.reshape(n_chains, n - 1, -1), total)
+        values, std_err = chain_values(chains, odd.reshape(size, n - 1, -1), total)
         return values, std_err, len(odd)
 
-    def _n_chains(self, n: int, r: int) -> int:
+    def _size(self, n: int, r: int) -> int:
         if self.budget is None:
             return max((n + _DEFAULT_PAIRS) // (n - 1), 1)
         n_chains = (self.budget - 1 - r) // (2 * r * (n - 1))

@@ -280,3 +280,13 @@ def test_one_feature_too_many_is_not_told_to_become_fewer() -> None:
     masker = bx.TabularMasker(np.arange(20.0)[:, None])
     with pytest.raises(BudgetError, match=r"over 1 feature need \d+ .* is 100\. Use fewer points"):
         bx.IntegratedGradients(budget=100).explain(lambda z: z[:, 0], [3.0], masker)
+
+
+@pytest.mark.parametrize(("level", "share"), [(255, 0.5), (0, 0.5), (128, 1.0)])
+def test_integers_do_not_leave_the_range_of_their_type(level: int, share: float) -> None:
+    image = np.full((8, 8), level, dtype=np.uint8)
+    masker = bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=100)
+    why = bx.BlockGradient(step=4.0).explain(
+        lambda images: images.astype(float).sum(axis=(1, 2)), image, masker
+    )
+    np.testing.assert_allclose(why.values[:, 0], 16 * share)

@@ -506,3 +506,15 @@ def test_short_texts_have_limes_own_weights_the_input_being_one_sample(n_samples
     explainer = bx.Lime(compat="lime", n_samples=n_samples)
     why = explainer.explain(model, "good film", bx.TextMasker())
     np.testing.assert_allclose([why.base[0], *why.values[:, 0]], expected, rtol=1e-9)
+
+
+def test_quartiles_and_deviations_are_those_of_the_weighted_background() -> None:
+    data = np.arange(100.0)[:, None]
+    weights = np.where(np.arange(100) < 20, 4.5, 0.125)  # nine tenths on the first fifth
+    laws = quartile_laws(cut_at_quartiles(data, weights / weights.sum()), np.array([3.0]), 1.0)
+    np.testing.assert_allclose(laws.shares[0], [0.25, 0.25, 0.25, 0.25, 0], atol=0.05)
+    mean = (weights * data[:, 0]).sum() / weights.sum()
+    deviation = np.sqrt((weights * (data[:, 0] - mean) ** 2).sum() / weights.sum())
+    masker = bx.TabularMasker(data, weights=weights)
+    why = bx.Lime(around=0.5, alpha=1e-9).explain(lambda rows: 2 * rows[:, 0], [3.0], masker)
+    assert why.values[0, 0] == pytest.approx(2 * deviation, rel=1e-6)

@@ -103,3 +103,10 @@ def test_bad_settings_are_named(name: str, bad: Any) -> None:
 def test_what_is_no_masker_of_tables_is_refused(thing):
     with pytest.raises(InputError, match=r"masker must be a TabularMasker\(background\), got"):
         bx.ConditionalMasker(thing)
+
+
+def test_weights_of_the_background_are_those_of_the_donors() -> None:
+    background = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
+    masker = bx.TabularMasker(background, weights=[0.7, 0.2, 0.1])
+    hidden = bx.ConditionalMasker(masker, n_draws=10).bind([5.0, 5.0]).apply([False, False])
+    assert np.bincount(hidden[:, 0].astype(int)).tolist() == [7, 2, 1]

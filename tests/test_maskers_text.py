@@ -140,3 +140,8 @@ def test_settings_are_described() -> None:
     described = bx.TextMasker(r"\w+", mode="replace").describe()
     assert described["tokenizer"] == r"\w+"
     assert described["mask_token"] == "[MASK]"
+
+
+def test_joiners_that_show_nothing_stay_inside_words() -> None:
+    text = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 now"
+    assert bx.TextMasker().bind(text).feature_names == tuple(text.split())

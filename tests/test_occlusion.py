@@ -153,3 +153,16 @@ def test_tiles_and_halves_are_partitions(height: int, width: int, parts: int) ->
     assert (cover(boxes, height, width) == 1).all()
     halves = np.concatenate([split(box, 1) for box in boxes])
     assert (cover(halves, height, width) == 1).all()
+
+
+def test_parts_of_little_effect_are_not_looked_into() -> None:
+    image = np.zeros((64, 64))
+    image[10, 10], image[40:, 40:] = 1.0, 0.001
+    masker = bx.ImageMasker(bx.Grid(rows=8, columns=8), fill=0.0)
+
+    def model(images: Any) -> Any:
+        return images[:, 10, 10] + images[:, 40:, 40:].mean(axis=(1, 2))
+
+    why = bx.Occlusion(adaptive=True, budget=2000, windows=1).explain(model, image, masker)
+    assert why.diagnostics["smallest_part"] == 1
+    assert why.cost.rows == 2 + 16 + 4 * 4  # one part of 16 is quartered again and again

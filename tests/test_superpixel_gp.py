@@ -234,3 +234,32 @@ def test_fields_keep_neighbours_together() -> None:
     near = (kept[:, 1:] == kept[:, :-1]).mean()
     far = (kept[:, 20:] == kept[:, :20]).mean()
     assert near > 0.9 > 0.75 > far
+
+
+def test_a_mask_and_its_complement_have_one_fill() -> None:
+    seen: list[Any] = []
+
+    def model(images: Any) -> Any:
+        seen.extend(images.copy())
+        return images.mean(axis=(1, 2))
+
+    masker = bx.ImageMasker(LABELS, fill=[bx.ColourFill(colour=c) for c in (0.0, 9.0, 7.0)])
+    bx.SuperpixelGP(budget=41, adaptive=False).explain(model, np.full((16, 16), 3.0), masker)
+    assert len(seen) == 41
+    for one, other in zip(seen[1::2], seen[2::2], strict=True):
+        assert ((one == 3.0) ^ (other == 3.0)).all()
+        assert len({*one.ravel(), *other.ravel()}) == 2
+
+
+def test_the_stop_rule_waits_for_every_output() -> None:
+    image = np.random.default_rng(0).random((16, 16)) + 0.5
+    noise = np.random.default_rng(1).normal(size=(16, 16))
+
+    def model(images: Any) -> Any:
+        rough = np.sin(1e4 * (images * noise).sum(axis=(1, 2)))
+        return np.stack([additive(images), rough], axis=1)
+
+    masker = bx.ImageMasker(LABELS, fill=0.0)
+    both = bx.SuperpixelGP(budget=200, reliability=0.95).explain(model, image, masker)
+    easy = bx.SuperpixelGP(budget=200, reliability=0.95).explain(model, image, masker, outputs=0)
+    assert easy.cost.rows < 150 < both.cost.rows

@@ -17,6 +17,7 @@ from blackbox_xai.layouts import ImageLayout, TabularLayout, TextLayout
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.plotting import style
 from blackbox_xai.plotting.image import segment_edges, to_rgb
+from blackbox_xai.plotting.interactions import interaction_heatmap
 from blackbox_xai.plotting.maps import group_small
 from blackbox_xai.plotting.overview import mean_size
 from blackbox_xai.plotting.text import right_to_left, text_pieces
@@ -420,3 +421,29 @@ def test_ticks_are_written_for_people():
 def test_matplotlib_is_loaded_only_to_draw():
     code = "import sys, blackbox_xai.plotting; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("palette", [style.LIGHT, style.DARK])
+def test_a_map_of_interactions_can_be_read(palette):
+    names = [f"a rather long name that only a number tells apart, {i} of 6" for i in range(6)]
+    pairs = np.linspace(-1, 1, 36).reshape(6, 6)
+    pairs[0, 1] = pairs[1, 0] = 3e-17
+    axes = interaction_heatmap(pairs + pairs.T, np.zeros(6), names, palette=palette)
+    below = [label.get_text() for label in axes.get_xticklabels()]
+    assert below == [label.get_text() for label in axes.get_yticklabels()]
+    assert len(set(below)) == 6
+    image = axes.images[0]
+    for text in axes.texts:
+        j, i = (int(place) for place in text.get_position())
+        ground, ink = luminance(image.to_rgba(image.get_array()[i, j])), luminance(text.get_color())
+        assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) > 3
+        assert "e" not in text.get_text()
+
+
+def test_rounding_dust_is_written_as_nothing():
+    values = np.array([[2.0], [-1.0], [6e-17], [-3e-17], [1e-18], [0.0], [2e-17], [5e-17]])
+    why = explanation(values, TabularLayout(tuple(range(8))), std_err=np.zeros((8, 1)))
+    for text in (repr(why), why._repr_html_()):
+        assert "e−" not in text
+    texts = [text.get_text() for text in why.plot(max_display=8).texts]
+    assert not any("e−" in text for text in texts)

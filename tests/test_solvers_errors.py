@@ -193,3 +193,12 @@ def test_scales_of_their_own_are_left_where_the_common_one_does_as_well():
 def test_levels_stand_in_strata_of_their_own():
     levels = spread_levels(50, 0.1, 0.9, np.random.default_rng(8))
     assert sorted(np.floor((levels - 0.1) / 0.8 * 50).astype(int).tolist()) == list(range(50))
+
+
+def test_the_error_of_one_balanced_slope_is_that_of_the_textbook():
+    z = np.array([[0.0], [1.0], [0.0], [1.0], [0.0], [1.0]])
+    scores = np.random.default_rng(9).normal(size=(6, 2))
+    values, errors = slopes(z, scores)
+    left = scores - scores.mean(axis=0) - (z - 0.5) * values[0]
+    expected = np.sqrt((left**2).sum(axis=0) / (6 - 2) / (6 * 0.25))
+    np.testing.assert_allclose(errors[0], expected, rtol=1e-12)

@@ -10,13 +10,13 @@ import numpy as np
 from blackbox_xai._checks import shown
 from blackbox_xai._export import Attributed
 from blackbox_xai._format import counted, number, rest_label, told_apart, unit_label, with_error
-from blackbox_xai.protocols import FloatArray
+from blackbox_xai.plotting.folding import without_dust
+from blackbox_xai.protocols import FloatArray, IntArray
 
-__all__ = ["Explained", "effect", "explanation_title", "output_unit", "summary"]
+__all__ = ["Explained", "effect", "explanation_title", "output_unit", "rest_effect", "summary"]
 
 _SHOWN = 6
 _NAME = 40
-_ROUNDING = 1e-12
 
 
 class Explained(Attributed, Protocol):
@@ -68,11 +68,19 @@ def output_unit(explanation: Explained, output: int) -> str:
 def effect(explanation: Explained, i: int, j: int) -> tuple[float, float | None]:
     """Return the effect of feature ``i`` on output ``j`` and its error; rounding dust is 0."""
     e = explanation
-    scale = float(np.max(np.abs([e.base[j], e.scores[j], *e.values[:, j]])))
-    value = float(e.values[i, j])
-    error = None if e.std_err is None else float(e.std_err[i, j])
-    tiny = _ROUNDING * scale
-    return (0.0 if abs(value) <= tiny else value), (0.0 if error and error <= tiny else error)
+    beside = [e.base[j], e.scores[j], *e.values[:, j]]
+    value = float(without_dust(e.values[[i], j], *beside)[0])
+    if e.std_err is None:
+        return value, None
+    return value, float(without_dust(e.std_err[[i], j], *beside)[0])
+
+
+def rest_effect(explanation: Explained, rest: IntArray, j: int) -> float:
+    """Return the summed effect of the features ``rest`` on output ``j``; rounding dust is 0."""
+    e = explanation
+    whole = e.values[rest, j].sum()
+    beside = [e.base[j], e.scores[j], *e.values[:, j]]
+    return float(without_dust(np.array([whole]), *beside)[0])
 
 
 def summary(explanation: Explained) -> str:
@@ -88,7 +96,7 @@ def summary(explanation: Explained) -> str:
     effects = [(shown(names[i], _NAME), effect(e, int(i), j)) for i in order[:_SHOWN]]
     lines += [f"  {name:<{_NAME + 2}}{with_error(*found)}" for name, found in effects]
     if len(order) > _SHOWN:
-        rest = float(e.values[order[_SHOWN:], j].sum())
+        rest = rest_effect(e, order[_SHOWN:], j)
         lines.append(f"  + {rest_label(len(order) - _SHOWN)}: {with_error(rest)}")
     if len(e.output_names) > 1:
         lines.append(f"  ({len(e.output_names)} outputs explained)")

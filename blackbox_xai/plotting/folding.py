@@ -11,7 +11,9 @@ from blackbox_xai._format import rest_label
 from blackbox_xai.errors import InputError
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 
-__all__ = ["Bars", "dense_sample", "fold", "is_additive", "order_by_size"]
+__all__ = ["Bars", "dense_sample", "fold", "is_additive", "order_by_size", "without_dust"]
+
+_DUST = 1e-12  # of the largest number beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,25 @@ def is_additive(values: FloatArray, base: float, score: float) -> bool:
     size = max(abs(base), abs(score), float(np.nansum(np.abs(values))))
     gap = abs(base + float(np.nansum(values)) - score)
     return not bool(np.isnan(values).any()) and gap <= 1e-6 * size
+
+
+def without_dust(values: FloatArray, *beside: float) -> FloatArray:
+    """Return numbers with 0 in the place of what only rounding made of it.
+
+    Parameters
+    ----------
+    values : ndarray
+    beside : float
+        Further numbers that they were reckoned with.
+
+    Examples
+    --------
+    >>> without_dust(np.array([3.0, -2e-17, 0.25])) + 0.0
+    array([3.  , 0.  , 0.25])
+    """
+    sizes = np.abs(np.append(values, beside))
+    largest = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+    return np.where(np.abs(values) <= _DUST * largest, 0.0, values)
 
 
 def fold(
@@ -116,6 +137,7 @@ def fold(
         labels, index = [*labels, rest_label(len(rest))], np.append(shown, -1)
         if std_err is not None and errors is not None:
             errors = np.append(errors, np.sqrt(np.nansum(std_err[rest] ** 2)))
+    heights = without_dust(heights, 0.0 if base is None else base)
     steps = np.nan_to_num(heights)
     starts = np.zeros(len(heights)) if base is None else base + np.cumsum(steps) - steps
     return Bars(index, tuple(labels), heights, errors, starts)

@@ -9,14 +9,15 @@ import numpy as np
 
 from blackbox_xai._checks import check_int
 from blackbox_xai._format import signed
+from blackbox_xai.plotting.folding import without_dust
 from blackbox_xai.plotting.style import (
     Palette,
     choose_axes,
     choose_palette,
     diverging,
-    fit,
     font_families,
     name_rows,
+    readable_on,
     symmetric_limit,
     write_title,
 )
@@ -69,7 +70,7 @@ def interaction_heatmap(
     shown = values.copy()
     np.fill_diagonal(shown, main)
     chosen = np.argsort(-np.abs(shown).sum(axis=1), kind="stable")[:top]
-    shown = shown[np.ix_(chosen, chosen)]
+    shown = without_dust(shown[np.ix_(chosen, chosen)])
     unsure = np.zeros(shown.shape, dtype=bool)
     if std_err is not None:
         unsure = np.abs(shown) < 1.96 * std_err[np.ix_(chosen, chosen)]
@@ -84,13 +85,13 @@ def interaction_heatmap(
     name_rows(ax, chosen_names, _NAMES)
     ax.set_xlim(-0.5, n - 0.5)
     ax.set_ylim(n - 0.5, -0.5)
-    labels = [fit(name, _NAMES) for name in chosen_names]
+    labels = [row.get_text() for row in ax.get_yticklabels()]
     ax.set_xticks(range(n), labels, rotation=90, family=font_families())
     for i in range(n):
         for j in range(n):
             text = signed(float(shown[i, j]))
             text = f"({text})" if unsure[i, j] else text
-            color = "#ffffff" if abs(shown[i, j]) > 0.6 * limit else "#1c2024"
+            color = readable_on(image.cmap(image.norm(shown[i, j])))
             ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.7)
     bar.ax.tick_params(colors=palette.text)

@@ -9,7 +9,7 @@ import numpy as np
 
 from blackbox_xai._format import counted, number, rest_label, told_apart, with_error
 from blackbox_xai.layouts import TextLayout
-from blackbox_xai.plotting.explained import Explained, effect
+from blackbox_xai.plotting.explained import Explained, effect, rest_effect
 from blackbox_xai.protocols import FloatArray
 
 __all__ = ["explanation_html"]
@@ -78,7 +78,7 @@ def _table(e: Explained, j: int) -> str:
     rows = [_row(_text(names[i]), *effect(e, int(i), j), largest) for i in order[:_MAX_ROWS]]
     rest = order[_MAX_ROWS:]
     if len(rest):
-        rows.append(_row(f"+ {rest_label(len(rest))}", values[rest].sum(), None, largest))
+        rows.append(_row(f"+ {rest_label(len(rest))}", rest_effect(e, rest, j), None, largest))
     return f'<table style="border-collapse:collapse">{"".join(rows)}</table>'
 
 

@@ -79,10 +79,20 @@ def choose_palette(palette: Palette | None, ax: Axes) -> Palette:
     """Return ``palette``, or the light or dark one, whichever suits the ground of ``ax``."""
     if palette is not None:
         return palette
+    return DARK if _brightness(ax.get_facecolor()) < 0.4 else LIGHT
+
+
+def readable_on(ground: Any) -> str:
+    """Return the colour of text, light or dark, that stands out from ``ground``."""
+    return "#1c2024" if _brightness(ground) > 0.45 else "#ffffff"
+
+
+def _brightness(colour: Any) -> float:
+    """Return how bright a colour is, 0 to 1."""
     from matplotlib.colors import to_rgb
 
-    red, green, blue = to_rgb(ax.get_facecolor())
-    return DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.4 else LIGHT
+    red, green, blue = to_rgb(colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def choose_axes(ax: Axes | None, width: float, height: float) -> Axes:

@@ -393,14 +393,30 @@ def test_a_row_that_cannot_be_explained_is_named_as_in_the_file(place):
 
 
 def test_an_explanation_cut_short_writes_the_finished_rows(place):
-    call("explain", *BASE, "--rows", "0:30", "-o", "-", "-q")
+    whole = ["explain", *BASE, "--rows", "0:30", "--method", "exact"]  # no row can do with less
+    call(*whole, "-o", "-", "-q")
     budget = asked(place) * 2 // 3
     (place / "asked.txt").unlink()
-    code, out, err = call("explain", *BASE, "--rows", "0:30", "--budget", budget, "-o", "-")
+    code, out, err = call(*whole, "--budget", budget, "-o", "-")
     assert code == 4
     assert "Stopped early" in err
     assert 0 < len(json.loads(out)) < 30
     assert asked(place) <= budget
+
+
+@pytest.mark.parametrize("method", ["auto", "rise"])
+def test_rows_share_a_budget_that_does_not_suffice_for_the_usual_explanation(place, method):
+    rows = ["explain", *BASE, "--rows", "0:4", "--method", method]
+    call(*rows, "-o", "-", "-q")
+    budget = asked(place) // 2
+    (place / "asked.txt").unlink()
+    code, out, err = call(*rows, "--budget", budget, "-o", "-")
+    assert code == 0, err
+    assert len(json.loads(out)) == 4
+    assert budget * 0.6 < asked(place) <= budget
+    code, _, err = call(*rows, "--budget", "8")
+    assert code in (2, 4, 5)
+    assert "at least" in err
 
 
 def test_what_is_in_the_cache_is_not_asked_again(place):

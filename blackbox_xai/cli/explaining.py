@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -57,7 +57,7 @@ def run_explain(**given: Any) -> int:
     from blackbox_xai.errors import BlackboxError, Interrupted
 
     kind = chosen_format(given["out"], given["format_"], _FORMATS)
-    task = _task(given)
+    task = _within_budget(given, _task(given))
     if given["dry_run"]:
         return _plan(given, task)
     show = reporter(given["progress"], quiet=given["quiet"])
@@ -103,6 +103,18 @@ def run_check(**given: Any) -> int:
         rows = checks.cost.rows
         click.echo(f"{checks.method} on {checks.n} rows; {rows:,} model rows.", err=True)
     return 0 if checks.passed else FAILED
+
+
+def _within_budget(given: dict[str, Any], task: _Task) -> _Task:
+    """Share a budget that the explainer would exceed equally among the rows, where it can."""
+    setting = next((name for name in ("budget", "n_samples") if hasattr(task.explainer, name)), "")
+    if given["budget"] is None or not setting:
+        return task
+    model = the_model(given, task.names)
+    if task.explainer.plan(model, task.inputs, task.masker).rows <= given["budget"]:
+        return task
+    each = max(given["budget"] // len(task.rows), 1)
+    return replace(task, explainer=replace(task.explainer, **{setting: each}))
 
 
 def _output(text: str | None) -> Any:

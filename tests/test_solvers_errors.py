@@ -15,7 +15,7 @@ from blackbox_xai.explainers.shapley.merging import mean_round
 from blackbox_xai.explainers.shapley.rounds import Round
 from blackbox_xai.solvers.additive import fit_contrasts
 from blackbox_xai.solvers.kriging import odd_map
-from blackbox_xai.solvers.ridge import fit_ridge
+from blackbox_xai.solvers.ridge import fit_ridge, held_out_r2
 from blackbox_xai.solvers.shapley import chain_values, exact_values, paired_map, paired_values
 from blackbox_xai.solvers.slopes import slopes
 from blackbox_xai.solvers.student import student_error, student_factor
@@ -202,3 +202,32 @@ def test_the_error_of_one_balanced_slope_is_that_of_the_textbook():
     left = scores - scores.mean(axis=0) - (z - 0.5) * values[0]
     expected = np.sqrt((left**2).sum(axis=0) / (6 - 2) / (6 * 0.25))
     np.testing.assert_allclose(errors[0], expected, rtol=1e-12)
+
+
+def test_more_features_than_rows_are_fitted_in_the_space_of_the_rows():
+    rng = np.random.default_rng(10)
+    z = (rng.random((30, 80)) < 0.5).astype(float)
+    scores, weights = rng.normal(size=(30, 2)), rng.random(30)
+    groups = np.repeat(np.arange(15), 2)
+    fit = fit_ridge(z, scores, alpha=0.7, weights=weights, groups=groups)
+    zc = z - weights @ z / weights.sum()
+    yc = scores - weights @ scores / weights.sum()
+    bread = np.linalg.inv((zc * weights[:, None]).T @ zc + 0.7 * np.eye(80))
+    coef = bread @ zc.T @ (yc * weights[:, None])
+    np.testing.assert_allclose(fit.coef, coef, atol=1e-10)
+    for j in range(2):
+        pulls = zc * (weights * (yc - zc @ coef)[:, j])[:, None]
+        meat = pulls.reshape(15, 2, 80).sum(axis=1)
+        drawn = 15 / 14 * 29 * ((meat @ bread) ** 2).sum(axis=0)
+        expected = np.sqrt(drawn + (0.7 * bread @ coef[:, j]) ** 2)
+        np.testing.assert_allclose(fit.std_err[:, j], expected, rtol=1e-8)
+    left = 0.0
+    for at in range(0, 30, 6):  # five folds, each fitted without
+        rest = np.setdiff1d(np.arange(30), np.arange(at, at + 6))
+        part = fit_ridge(z[rest], scores[rest], alpha=0.7, weights=weights[rest])
+        off = scores[at : at + 6] - part.intercept - z[at : at + 6] @ part.coef
+        left = left + (weights[at : at + 6, None] * off**2).sum(axis=0)
+    power = (weights[:, None] * yc**2).sum(axis=0)
+    np.testing.assert_allclose(fit.held_out_r2, 1 - left / power, atol=1e-8)
+    alone = held_out_r2(z, scores, alpha=0.7)
+    np.testing.assert_allclose(alone, fit_ridge(z, scores, alpha=0.7).held_out_r2, atol=1e-8)

@@ -91,15 +91,17 @@ def fit_ridge(
     total = m if weights is None else weights.sum()
     z_mean = _weighted(z, weights).sum(axis=0) / total
     y_mean = _weighted(scores, weights).sum(axis=0) / total
-    zc, yc = z - z_mean, scores - y_mean
+    (zc, axes), yc = _row_space(z - z_mean), scores - y_mean
     gram, cross = _fold_moments(zc, yc, weights, _fold_cuts(groups))
     factor = cho_factor(_penalised(gram.sum(axis=0)[1:, 1:], alpha))
-    coef = cho_solve(factor, cross.sum(axis=0)[1:])
-    residuals = yc - zc @ coef
-    pull = alpha * cho_solve(factor, coef)
-    drawn = _sandwich(zc, _weighted(residuals, weights), groups, factor)
+    inner = cho_solve(factor, cross.sum(axis=0)[1:])
+    residuals = yc - zc @ inner
+    coef = _by_feature(inner, axes)
+    pull = _by_feature(alpha * cho_solve(factor, inner), axes)
+    bread = cho_solve(factor, np.eye(len(inner)) if axes is None else axes.T)
+    drawn = _sandwich(zc, _weighted(residuals, weights), groups, bread)
     if net is not None:
-        pulls = cho_solve(factor, _weighted(zc, weights).T)
+        pulls = _by_feature(cho_solve(factor, _weighted(zc, weights).T), axes)
         drawn = drawn * net_factor(pulls, residuals.T, drawn**2, net)
     left, power = (_weighted(part**2, weights).sum(axis=0) for part in (residuals, yc))
     left_out = _left_out(gram, cross, power, alpha)
@@ -112,6 +114,22 @@ def fit_ridge(
     )
 
 
+def _row_space(zc: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return rows turned into no more dimensions than there are rows, and their axes ``(d, q)``.
+
+    None where that would be no fewer. Ridge fits lie in the space of the rows, and turning it
+    changes neither fit nor penalty: thousands of features cost no more than the rows are worth.
+    """
+    if zc.shape[1] <= len(zc):
+        return zc, None
+    axes, turned = np.linalg.qr(zc.T)
+    return np.ascontiguousarray(turned.T), axes
+
+
+def _by_feature(values: FloatArray, axes: FloatArray | None) -> FloatArray:
+    return values if axes is None else axes @ values
+
+
 def _penalised(gram: FloatArray, alpha: float) -> FloatArray:
     """Return ``gram + alpha`` on the diagonal, with a floor that keeps it invertible."""
     d = len(gram)
@@ -120,14 +138,13 @@ def _penalised(gram: FloatArray, alpha: float) -> FloatArray:
 
 
 def _sandwich(
-    zc: FloatArray,
-    weighted_residuals: FloatArray,
-    groups: IntArray,
-    factor: tuple[FloatArray, bool],
+    zc: FloatArray, weighted_residuals: FloatArray, groups: IntArray, bread: FloatArray
 ) -> FloatArray:
-    """Return the standard errors ``(d, k)`` of the coefficients."""
-    m, d = zc.shape
-    bread = cho_solve(factor, np.eye(d))
+    """Return the standard errors ``(d, k)`` of the coefficients.
+
+    ``bread``, ``(q, d)``, takes weighted sums of rows ``zc``, ``(m, q)``, to coefficients.
+    """
+    m, d = len(zc), bread.shape[1]
     starts = np.flatnonzero(np.diff(groups, prepend=groups[:1] - 1))
     n_groups = len(starts)
     members = csr_array((np.ones(m), np.arange(m), np.append(starts, m)), shape=(n_groups, m))
@@ -157,6 +174,8 @@ def held_out_r2(z: NDArray[Any], scores: FloatArray, *, alpha: float) -> FloatAr
     m, yc = len(z), scores - scores.mean(axis=0)
     cuts = sorted({m * i // _FOLDS for i in range(_FOLDS + 1)})
     power = (yc**2).sum(axis=0)
+    if z.shape[1] > m:
+        z = _row_space(z - z.mean(axis=0))[0]
     left = _left_out(*_fold_moments(z, yc, None, cuts), power, alpha)
     return _share(left, power, yc, m)
 

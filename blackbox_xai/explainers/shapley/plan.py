@@ -181,8 +181,8 @@ def _some_fills(
     most = int(n.max())
     price = 2 * (most - 1)
     base = len(active) if 3 * len(active) <= rows else 0
-    n_fills = (rows - base) // price
-    if n_fills < MIN_REGRESSION or not base:
+    n_fills = (rows - base) // price if base else 0
+    if n_fills < MIN_REGRESSION:
         base, n_fills = 0, rows // (price + 1)
     if n_fills < min(2, len(active)):
         needed = 1 + min(2, len(active)) * (price + 1)
@@ -192,9 +192,11 @@ def _some_fills(
             f"is {rows + 1}. Raise budget, or merge features with a coarser masker."
         )
     share = weights[active] / weights[active].sum()
-    chance = water_fill(np.ones(len(active)), share, min(n_fills, len(active)))
-    drawn = np.flatnonzero(round_sum(chance[shuffle := rng.permutation(len(active))], rng))
-    drawn = np.sort(shuffle[drawn])
+    prices = 2 * (n - 1) + (0 if base else 1)
+    chance = _chances(share, prices, rows - base, min(n_fills, len(active)))
+    line = rng.permutation(len(active))
+    line = line[np.argsort(n[line], kind="stable")]  # along which prices rise
+    drawn = np.sort(line[np.flatnonzero(round_sum(chance[line], rng))])
     drawn = drawn[np.argsort(n[drawn], kind="stable")]
     raw = share[drawn] / chance[drawn]
     pairs = n[drawn] - 1
@@ -208,6 +210,22 @@ def _some_fills(
         base_fills=base_fills,
         rows=int(2 * pairs.sum() + len(base_fills)),
     )
+
+
+def _chances(share: FloatArray, prices: IntArray, rows: int, least: int) -> FloatArray:
+    """Return the chance of each fill when as many are drawn as ``rows`` pay for.
+
+    Fills drawn evenly along a line on which prices rise cost no more than is expected of them and
+    the range of prices.
+    """
+    everything, spare = np.ones(len(share)), rows - int(np.ptp(prices))
+    n_fills = min(int(spare // (share @ prices)), len(share))
+    while n_fills > least:
+        chance = water_fill(everything, share, n_fills)
+        if chance @ prices <= spare:
+            return chance
+        n_fills -= 1
+    return water_fill(everything, share, least)
 
 
 def describe_plan(plan: Plan, varies: BoolArray) -> dict[str, Any]:

@@ -140,3 +140,27 @@ def test_few_rows_left_out_leave_little_open():
     assert (why.std_err[:, 0] < 0.75 * spread).all()
     exact = weights * (1 - (background**2).mean(axis=0))
     assert (abs(why.values[:, 0] - exact) <= 3 * why.std_err[:, 0]).all()
+
+
+def test_intervals_are_as_wide_as_the_orders_of_interaction_make_them():
+    """What pairs leave open, and what residuals say of it, depends on the order."""
+    ratios = []
+    for d, order, per_feature in ((12, 5, 10), (16, 3, 10), (14, 5, 12)):
+        rng = np.random.default_rng(7)
+        background = rng.choice([-2.0, 2.0], size=(16, d))
+        sets = rng.permuted(np.broadcast_to(np.arange(d), (3 * d, d)), axis=1)[:, :order]
+        masker, x = bx.TabularMasker(background), np.ones(d)
+
+        def products(inputs, sets=sets):
+            return inputs[:, sets].prod(axis=2).sum(axis=1)
+
+        exact = bx.ExactShapley().explain(products, x, masker).values
+        predicted, actual = [], []
+        for seed in range(10):
+            explainer = bx.Shapley(budget=1 + 16 * d * per_feature, random_state=seed)
+            why = explainer.explain(products, x, masker)
+            assert why.diagnostics["design"] == "regression"
+            predicted.append((why.std_err**2).mean())
+            actual.append(((why.values - exact) ** 2).mean())
+        ratios.append(np.sqrt(np.mean(predicted) / np.mean(actual)))
+    assert 0.95 < np.mean(ratios) < 1.22

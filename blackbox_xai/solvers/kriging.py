@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
+from blackbox_xai.solvers.order_errors import OrderErrors, order_errors
 from blackbox_xai.solvers.orders import levelled
 from blackbox_xai.solvers.shapley import paired_map
 
@@ -37,11 +38,15 @@ class OddMap:
     precision : ndarray of shape (p, p) or None
         ``precision @ y / diag(precision)`` are the leave-one-out residuals; None when the values
         are exact.
+    errors : OrderErrors or None
+        How far values are off where every game has its features in an order of its own; None
+        when the map is not for that.
     """
 
     design: PairDesign
     weights: FloatArray
     precision: NDArray[np.float32] | None
+    errors: OrderErrors | None = None
 
     @property
     def n_pairs(self) -> int:
@@ -62,7 +67,7 @@ class OddMap:
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        parts = [self.design.half, self.weights, self.precision]
+        parts = [self.design.half, self.weights, self.precision, self.errors]
         return sum(part.nbytes for part in parts if part is not None)
 
     def kept(self, place: IntArray, start: int, stop: int) -> BoolArray:
@@ -164,9 +169,12 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float, *, level: bool 
     coef, precision = leave_one_out_map(covariance, signs @ axes / 2)
     left_over = noise * n_pairs / n_all_pairs(n) * paired_map(design)[0]
     weights = axes @ coef + (gain.T / end + left_over) @ precision
+    errors = None
     if level:
         weights = levelled(weights, precision, design.half)
-    return OddMap(design, weights, precision.astype(np.float32))
+        if n_pairs >= n:  # with fewer no pair is free to tell
+            errors = order_errors(design.half, weights, precision, float(theta.mean()), noise)
+    return OddMap(design, weights, precision.astype(np.float32), errors)
 
 
 def leave_one_out_map(covariance: FloatArray, basis: FloatArray) -> tuple[FloatArray, FloatArray]:

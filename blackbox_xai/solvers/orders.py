@@ -13,7 +13,7 @@ import numpy as np
 
 from blackbox_xai.protocols import BoolArray, FloatArray
 
-__all__ = ["levelled", "order_response"]
+__all__ = ["levelled", "order_response", "sums_of_products"]
 
 _ORDERS = (3, 5)  # what even orders add, pairs of complements do not see
 _CAUTION = 0.1  # the least information, in units of the kernel, for which a correction is worth it
@@ -73,13 +73,13 @@ def order_response(half: BoolArray, order: int) -> FloatArray:
     n = half.shape[1]
     signs = np.where(half, 1.0, -1.0)
     total = signs.sum(axis=1, keepdims=True)
-    others = _products(total - signs, n - 1, order - 1)
+    others = sums_of_products(total - signs, n - 1, order - 1)
     equal = comb(n - 1, order - 1) * total / n
     sets = comb(n, order) * order
     return np.asarray((signs * others - equal).T / (sets * (2 / order - 2 / n)))
 
 
-def _products(total: FloatArray, n: int, order: int) -> FloatArray:
+def sums_of_products(total: FloatArray, n: int, order: int) -> FloatArray:
     """Return sums over all sets of ``order`` of ``n`` signs of their products, by Newton.
 
     The signs enter by their sum alone: sums of their powers are that or ``n``.

@@ -75,7 +75,8 @@ def pool_fills(solved: Sequence[Solved]) -> list[Solved]:
             errors = shape * (size / unit**2)[:, None, None]
             best, shrink = pool(values[:, :, j] / unit, errors, active, share)
             values[:, :, j] = best * unit
-            variance[:, :, j] *= shrink
+            # Fills are not quite draws about one mean: half of the gain is counted.
+            variance[:, :, j] *= (1 + shrink) / 2
     ends = np.cumsum(sizes)[:-1]
     parts = zip(solved, np.split(values, ends), np.split(variance, ends), strict=True)
     return [replace(s, values=value, variance=error) for s, value, error in parts]

@@ -46,15 +46,22 @@ def with_triples(scored: Sequence[Scored], solved: Sequence[Solved]) -> list[Sol
     values = [s.values.copy() for s in solved]
     errors = [np.zeros_like(s.values) for s in solved]
     for at, ((s, i), triples) in enumerate(zip(index, seen, strict=True)):
+        odd[s][:, i] -= triples.columns @ fit.weights[at]
+    spread = [
+        variances(block.odd_map, rest.reshape(len(rest), -1), whole=False).reshape(
+            -1, *rest.shape[1:]
+        )
+        for block, rest in zip(scored, odd, strict=True)
+    ]
+    for at, ((s, i), triples) in enumerate(zip(index, seen, strict=True)):
         odd_map, place = scored[s].odd_map, scored[s].block.place[i]
         there = np.flatnonzero(place < odd_map.n_features)
-        weight = fit.weights[at]
-        values[s][i, there] += (triples.gain @ weight)[place[there]]
-        rest = odd[s][:, i] - triples.columns @ weight
+        values[s][i, there] += (triples.gain @ fit.weights[at])[place[there]]
         free = np.maximum(triples.free - fit.spent[at], 1.0)
         # What a pair is off from the others is more than what it is off from all.
-        error = variances(odd_map, rest) * (triples.free / free) ** 2
-        error += (triples.gain @ fit.axes[at]) ** 2 @ fit.spread[at] * (noise(odd_map, rest) / free)
+        error = spread[s][:, i] * (triples.free / free) ** 1.5
+        unsure = (triples.gain @ fit.axes[at]) ** 2 @ fit.spread[at]
+        error += unsure * (noise(odd_map, odd[s][:, i]) / free)
         errors[s][i, there] = error[place[there]]
     parts = zip(solved, values, errors, strict=True)
     return [replace(before, values=value, variance=error) for before, value, error in parts]

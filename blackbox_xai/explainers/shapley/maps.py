@@ -11,6 +11,7 @@ import numpy as np
 from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs, paired_coalitions
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.solvers.kriging import ChainMap, OddMap, exact_map, odd_map
+from blackbox_xai.solvers.student import student_factor
 
 __all__ = [
     "NOISE",
@@ -27,6 +28,7 @@ __all__ = [
 _MAP_BYTES = 12 << 20
 SCALE, NOISE = 0.25, 0.01  # of the kernel
 _NEAR = 1 / 6  # measured on games of 8 to 100 features
+_UNLIKE = 1.1  # of the variance: features of one game differ in how far they are off
 
 
 class _Maps:
@@ -107,12 +109,23 @@ def solve_all(
     return values, variance.reshape(n, *chosen.shape[1:])
 
 
-def variances(odd_map: OddMap, odd: FloatArray) -> FloatArray:
-    """Return variances of values ``(n, m)``, from what linear games leave of ``odd`` ``(p, m)``."""
+def variances(odd_map: OddMap, odd: FloatArray, *, whole: bool = True) -> FloatArray:
+    """Return variances of values ``(n, m)``, from what linear games leave of ``odd`` ``(p, m)``.
+
+    ``whole`` says that nothing else was taken out of the games, whose residuals then tell which
+    orders of interaction they are of.
+    """
+    residuals = left_out_residuals(odd_map, odd)
     p, n = len(odd), odd_map.n_features
-    # Leave-one-out residuals overstate when there are few pairs for each feature.
-    factor = left_open(n, p) * (1 - min(n / p, 1.0) ** 1.5)
-    return np.asarray(factor * (odd_map.weights**2 @ left_out_residuals(odd_map, odd) ** 2))
+    if whole and odd_map.errors is not None and odd_map.precision is not None:
+        pulled = residuals * np.diag(odd_map.precision)[:, None]
+        free = max(p - n + 1, 1)
+        energy = np.einsum("pm,pm->m", odd, pulled) / free
+        factor = _UNLIKE * odd_map.errors.factor(pulled, energy)
+        factor *= student_factor(free + odd.shape[1]) ** 2
+    else:  # leave-one-out residuals overstate when there are few pairs for each feature
+        factor = left_open(n, p) * (1 - min(n / p, 1.0) ** 1.5)
+    return np.asarray(factor * (odd_map.weights**2 @ residuals**2))
 
 
 def left_open(n: int, n_pairs: int) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import blackbox_xai as bx
-from blackbox_xai.errors import InputError
+from blackbox_xai.errors import BudgetError, InputError
 
 
 def model(inputs):
@@ -61,3 +61,41 @@ def test_a_link_after_the_mean_cannot_be_refined():
     why = explainer.explain(model, x, masker)
     with pytest.raises(InputError, match="link_after_mean=True cannot be refined"):
         explainer.refine(why, model, x, masker)
+
+
+@pytest.mark.parametrize("budget", [30, 60, 200, 500])
+def test_rounds_that_never_content_keep_to_the_budget(budget):
+    background, x = table()
+    explainer = bx.Shapley(budget=budget, tol=1e-9)
+    why = explainer.explain(model, x, bx.TabularMasker(background))
+    assert why.cost.rows <= budget
+
+
+def test_a_plan_counts_every_round_that_a_tolerance_might_need():
+    background, x = table()
+    masker = bx.TabularMasker(background)
+    most = bx.Shapley(budget=3_000, tol=1e-9).explain(model, x, masker).cost.rows
+    assert bx.Shapley(budget=3_000, tol=0.5).explain(model, x, masker).cost.rows < most
+    assert bx.Shapley(budget=3_000, tol=0.5).plan(model, [x], masker).rows >= 0.95 * most
+
+
+@pytest.mark.parametrize("budget", [15, 30, 45, 75, 130])
+def test_a_small_further_round_keeps_to_its_budget_or_says_what_it_needs(budget):
+    background, x = table()
+    masker = bx.TabularMasker(background)
+    why = bx.Shapley(budget=1_500).explain(model, x, masker)
+    more = bx.Shapley(budget=budget)
+    rows = []
+
+    def counted(inputs):
+        rows.append(len(inputs))
+        return model(inputs)
+
+    if budget == 15:
+        with pytest.raises(BudgetError, match="Raise budget"):
+            more.refine(why, counted, x, masker)
+        assert sum(rows) == 1
+        return
+    again = more.refine(why, counted, x, masker)
+    assert again.cost.rows - why.cost.rows == sum(rows) <= budget
+    assert again.diagnostics["rounds"] == 2

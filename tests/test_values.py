@@ -273,9 +273,10 @@ def test_a_link_need_not_suit_outputs_that_nobody_asked_for() -> None:
 
 
 def test_an_input_whose_scores_have_no_link_leaves_the_others_alone() -> None:
-    masker = bx.TabularMasker(np.array([[0.2], [0.4]]))
-    with pytest.warns(RuntimeWarning, match="2 of 3 inputs"):
+    masker = bx.TabularMasker(np.array([[0.2, 0.5], [0.4, 0.9]]))
+    xs = [[0.1, 1.0], [3.0, 0.1], [0.9, 0.3], [3.0, 3.0]]  # 3.0 * 0.5 is no probability
+    with pytest.warns(RuntimeWarning, match="2 of 4 inputs"):
         found = bx.Shapley(link="logit").explain_many(
-            lambda rows: rows[:, 0], [[0.1], [3.0], [0.9]], masker, on_error="return"
+            lambda rows: rows[:, 0] * rows[:, 1], xs, masker, on_error="return"
         )
-    assert [why is None for why in found] == [False, True, False]
+    assert [why is None for why in found] == [False, True, False, True]

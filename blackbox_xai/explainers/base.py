@@ -229,8 +229,12 @@ class LocalExplainer(ABC):
         chosen = None if rehearsal.output_names is None else outputs
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what noise looks like is of no interest
-            self.explain_many(rehearsal, xs, masker, outputs=chosen)
+            self._tireless().explain_many(rehearsal, xs, masker, outputs=chosen)
         return rehearsal.plan(n, wait)
+
+    def _tireless(self) -> LocalExplainer:
+        """Return these settings without what would stop before the budget is spent."""
+        return self
 
     def _check(self) -> None:
         """Check the settings; called once before anything is sent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -142,6 +142,9 @@ class Shapley(LocalExplainer):
         settings["random_state"] = int(seed.generate_state(1)[0])
         return _Resumed(**settings, hidden=note.get("hidden_scores"))
 
+    def _tireless(self) -> Shapley:
+        return self if self.tol is None else replace(self, tol=np.finfo(float).tiny)
+
     def _max_rows(self) -> int | None:
         return self.budget
 
@@ -168,8 +171,11 @@ class Shapley(LocalExplainer):
         plans: list[Plan] = []
         for share in (1.0,) if self.tol is None else _SHARES:
             left = rows - sum(spent for spent, _ in found)
-            plan = self._afford(v, max(round(share * rows), 0), left, hidden, rng)
-            if plan is None:
+            try:
+                plan = self._afford(v, max(round(share * rows), 0), left, hidden, rng)
+            except BudgetError:
+                if not found:
+                    raise
                 break
             before = v.asked
             seed = self.random_state + len(found)
@@ -182,18 +188,23 @@ class Shapley(LocalExplainer):
 
     def _afford(
         self, v: ValueFunction, rows: int, left: int, hidden: FloatArray, rng: np.random.Generator
-    ) -> Plan | None:
+    ) -> Plan:
         """Return a plan for ``rows`` rows, or for all that are left when those do not suffice."""
         varies, weights = np.asarray(v.masked.varies), v.masked.fill_weights
-        needed = hidden[varies.any(axis=1)]
-        known = 0 if np.isnan(needed).any() else len(needed)
-        for budget in (min(rows, left), left):
+        active, known = varies.any(axis=1), np.isfinite(hidden.sum(axis=1))
+        paid = int(active.sum()) if known[active].all() else 0
+        refused = None
+        for budget in (min(rows, left) + paid, left + paid, left):
             try:
-                return make_plan(varies, weights, budget + known, rng)
-            except BudgetError:
-                if known == 0 and budget == left:
-                    raise
-        return None
+                plan = make_plan(varies, weights, budget, rng)
+            except BudgetError as error:
+                refused = error
+                continue
+            if plan.rows - int(known[plan.base_fills].sum()) <= left:
+                return plan
+        raise refused or BudgetError(
+            f"{left} model rows do not suffice for a further round. Raise budget."
+        )
 
     def _settled(self, found: list[tuple[int, Round]]) -> bool:
         if self.tol is None:

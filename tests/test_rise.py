@@ -183,3 +183,9 @@ def test_so_many_outputs_that_errors_would_fill_the_memory_have_values_alone(
     assert bare.std_err is None
     np.testing.assert_allclose(bare.values, whole.values, rtol=1e-4, atol=1e-6)
     assert bare.heatmap.shape == (24, 32, 100)
+
+
+def test_shifts_reach_over_a_whole_cell() -> None:
+    grid = SoftGrid(60, 42, 6)
+    shifts = grid.draw(2000, 0.5, np.random.default_rng(0))[1]
+    assert [set(column.tolist()) for column in shifts.T] == [set(range(10)), set(range(7))]

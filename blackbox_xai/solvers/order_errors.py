@@ -8,6 +8,7 @@ three features, of five, and so on. The residuals of the pairs tell that.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from math import comb
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = ["OrderErrors", "order_errors"]
 
 _ORDERS = (3, 5, 7)  # the rest is taken for noise, of each pair by itself
 _MOST_PAIRS = 256  # whose residuals are looked at
+_MOST_SETS = 400  # of features, that stand for all of a size
 _OPEN = 3.0  # how many times its size a component may well be
 _FEWEST = 3e-3  # of the variance: a component is not taken for smaller beforehand
 _ROUNDING = 1e-9
@@ -120,21 +122,18 @@ def order_errors(
     forms, spreads, errors = [], [], []
     orders = [order for order in _ORDERS if order < n]
     for order in orders:
-        covariance, error = _of_order(signs, weights, order)
-        forms.append(covariance[np.ix_(pairs, pairs)].astype(np.float32))
-        spreads.append(pull @ covariance.astype(np.float32) @ pull.T)
-        errors.append(error)
+        odd, values = _games(signs, order)
+        forms.append(_covariance(signs[pairs], order))
+        pulled = pull @ odd
+        spreads.append(pulled @ pulled.T / odd.shape[1])
+        errors.append(float(((weights.astype(np.float32) @ odd - values) ** 2).mean()))
     forms.append(np.eye(len(pairs), dtype=np.float32))
     spreads.append(pull @ pull.T)
     errors.append(_of_noise(half, weights))
     expected = np.array([[float((a * b).sum()) for b in spreads] for a in forms])
-    inner = [form @ precision[np.ix_(pairs, pairs)].astype(np.float32) for form in forms]
-    drawn = np.array([[2 * float((a * b.T).sum()) for b in inner] for a in inner])
-    size = np.sqrt(np.maximum(np.diag(drawn), 1e-300))
-    drawn = drawn / np.outer(size, size) + _ROUNDING * np.eye(len(size))
-    lead = np.linalg.solve(drawn, expected / size[:, None]).T / size
+    lead = _lead(forms, precision[np.ix_(pairs, pairs)], expected)
     tilt = np.tanh(scale)
-    odd = [comb(n, order) * tilt**order for order in range(1, n + 1, 2)]
+    parts = [comb(n, order) * tilt**order for order in range(1, n + 1, 2)]
     return OrderErrors(
         pairs=pairs,
         forms=np.stack(forms),
@@ -142,30 +141,55 @@ def order_errors(
         lead=lead,
         errors=np.array(errors),
         seen=np.array([share @ np.diag(spread) for spread in spreads], dtype=np.float64),
-        prior=np.array([*(odd[order // 2] / sum(odd) for order in orders), noise]),
+        prior=np.array([*(parts[order // 2] / sum(parts) for order in orders), noise]),
     )
 
 
-def _of_order(signs: FloatArray, weights: FloatArray, order: int) -> tuple[FloatArray, float]:
-    """Return the covariance ``(p, p)`` of odd parts less an equal split, and that of values.
+def _lead(
+    forms: list[NDArray[np.float32]], precision: FloatArray, expected: FloatArray
+) -> FloatArray:
+    """Return what takes forms to the score equations of the variances, for games of the kernel."""
+    inner = [form @ precision.astype(np.float32) for form in forms]
+    drawn = np.array([[2 * float((a * b.T).sum()) for b in inner] for a in inner])
+    size = np.sqrt(np.maximum(np.diag(drawn), 1e-300))
+    drawn = drawn / np.outer(size, size) + _ROUNDING * np.eye(len(size))
+    return np.asarray(np.linalg.solve(drawn, expected / size[:, None]).T / size)
+
+
+def _covariance(signs: FloatArray, order: int) -> NDArray[np.float32]:
+    """Return the covariance of the odd parts of pairs ``(s, n)``, less an equal split.
 
     The game is a sum over all sets of ``order`` features of the products of their signs, with
     independent coefficients.
     """
     n = signs.shape[1]
-    sets = float(comb(n, order))
+    table = sums_of_products(np.arange(-n, n + 1.0), n, order) / comb(n, order)
     total = signs.sum(axis=1)
-    table = sums_of_products(np.arange(-n, n + 1.0), n, order) / sets
-    overlap = np.rint(signs @ signs.T).astype(np.intp) + n
     to_all = table[np.rint(total).astype(np.intp) + n]
-    covariance = table[overlap]
     split = np.outer(to_all, total)
-    covariance -= (split + split.T) / n - np.outer(total, total) / n**2
-    others = sums_of_products(total[:, None] - signs, n - 1, order - 1)
-    values = 2 / order * signs * others / sets - 2 / n * to_all[:, None]
-    before = 4 / n * (1 / order - 1 / n)
-    error = ((weights @ covariance) * weights).sum(axis=1) - 2 * (weights * values.T).sum(axis=1)
-    return covariance, max(float(error.mean()) + before, 0.0)
+    between = table[np.rint(signs @ signs.T).astype(np.intp) + n] - (split + split.T) / n
+    return np.asarray(between + np.outer(total, total) / n**2, dtype=np.float32)
+
+
+def _games(signs: FloatArray, order: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return odd parts ``(p, m)`` and values ``(n, m)`` of products of ``order`` features' signs.
+
+    Of all sets of features or, where they are many, of some at random; less an equal split.
+    """
+    n = signs.shape[1]
+    if comb(n, order) <= _MOST_SETS:
+        sets = np.array(list(combinations(range(n), order)), dtype=np.intp)
+    else:
+        rank = np.random.default_rng(0).random((_MOST_SETS, n))
+        sets = np.argpartition(rank, order, axis=1)[:, :order]
+    by_feature = signs.T.astype(np.float32)
+    odd: NDArray[np.float32] = by_feature[sets[:, 0]]
+    for column in sets.T[1:]:
+        odd *= by_feature[column]
+    odd -= by_feature.mean(axis=0)
+    values = np.full((n, len(sets)), -2 / n, dtype=np.float32)
+    values[sets, np.arange(len(sets))[:, None]] += np.float32(2 / order)
+    return odd.T, values
 
 
 def _of_noise(half: BoolArray, weights: FloatArray) -> float:

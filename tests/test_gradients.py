@@ -271,6 +271,27 @@ def test_intervals_of_repeats_hold_whether_normal_or_skewed(n: int, least: float
         assert least <= np.mean(hits) <= 0.995, name
 
 
+@pytest.mark.parametrize(("centre", "noise"), [(1.0, 0.3), (0.5, 0.5), (1.0, 0.5)])
+def test_five_pairs_on_a_saturated_score_hold_though_features_move_together(
+    centre: float, noise: float
+) -> None:
+    def slope(t: Any) -> Any:
+        return 1 / np.cosh(2 * t) ** 2
+
+    rng = np.random.default_rng(0)
+    weights = np.linspace(-1, 1, 8)[:, None]
+    steps = noise * rng.standard_normal((3000, 5))
+    pairs = (slope(centre + steps) + slope(centre - steps)) / 2
+    ends = noise * rng.standard_normal(400_000)
+    mean = weights * (slope(centre + ends) + slope(centre - ends)).mean() / 2
+    hits = [
+        np.abs((weights * own).mean(axis=1, keepdims=True) - mean)
+        <= 1.96 * student_error(np.multiply.outer(own, weights))
+        for own in pairs
+    ]
+    assert 0.88 <= np.mean(hits) <= 0.98
+
+
 def test_repeats_that_agree_or_are_too_few_have_no_error_or_none() -> None:
     assert student_error(np.ones((4, 2, 1))) is None
     assert (student_error(np.full((6, 2, 1), 1 / 3)) < 1e-15).all()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from blackbox_xai.cli.data import Data, choose_columns, read_data
+from blackbox_xai.cli.data import choose_columns, read_data
 from blackbox_xai.cli.models import open_model
+from blackbox_xai.cli.readers import Data
 
 if TYPE_CHECKING:
     from blackbox_xai.adapters.base import Adapter

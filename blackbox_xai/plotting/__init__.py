@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from blackbox_xai.plotting.image import image
 from blackbox_xai.plotting.local import plot_explanation
-from blackbox_xai.plotting.maps import agreement, curves, map_points
+from blackbox_xai.plotting.maps import map_points
+from blackbox_xai.plotting.methods import agreement, curves
 from blackbox_xai.plotting.overview import bar
 from blackbox_xai.plotting.style import DARK, LIGHT, Palette
 from blackbox_xai.plotting.swarm import beeswarm, scatter

@@ -196,6 +196,21 @@ def test_outside_the_training_range_and_missing_values_have_bins_of_their_own() 
     assert why.values[0, 0] > 0.5  # the highest bin, though x lies far beyond it
 
 
+@pytest.mark.filterwarnings(UNJUDGED)
+@pytest.mark.parametrize("unit", [1e-60, 1e150])
+@pytest.mark.parametrize("settings", [{"compat": "lime"}, {"around": 0.5}, {}])
+def test_scores_may_have_any_unit(unit: float, settings: Any) -> None:
+    data = np.random.default_rng(0).normal(size=(60, 3))
+    lime, masker = bx.Lime(n_samples=300, **settings), bx.TabularMasker(data)
+
+    def explained(unit: float) -> Any:
+        return lime.explain(lambda X: unit * X @ np.array([1.0, 0.0, -2.0]), data[0], masker)
+
+    usual, other = explained(1.0), explained(unit)
+    np.testing.assert_allclose(other.values / unit, usual.values, atol=1e-5)
+    np.testing.assert_allclose(other.std_err / unit, usual.std_err, rtol=1e-3, atol=1e-9)
+
+
 def test_around_the_input_is_the_slope_in_standard_deviations() -> None:
     background = np.random.default_rng(0).normal(size=(500, 4)) * [1.0, 2.0, 5.0, 0.0]
     why = bx.Lime(n_samples=256, around=0.1, alpha=1e-9).explain(

@@ -10,6 +10,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.solvers.nets import net_factor
+from blackbox_xai.solvers.ridge import in_units
 
 __all__ = ["ContrastFit", "fit_contrasts"]
 
@@ -76,7 +77,7 @@ def fit_contrasts(
     contrast, chances = _contrasts(shares, own, feature, level), shares[feature, level]
     p, m = design.shape
     y_mean = scores.mean(axis=0)
-    centred = scores - y_mean
+    centred, size = in_units(scores)
     # Indicators in single precision: their products are counts, and exact.
     counts = (design @ design.T).astype(np.float64)
     mean = np.diag(counts) / m
@@ -94,7 +95,9 @@ def fit_contrasts(
     std_err = np.sqrt(variance)
     if net is not None:
         std_err *= net_factor(fitted[k:], residuals.T.astype(np.float32), variance, net)
-    return ContrastFit(contrast @ slopes, std_err, y_mean + (chances - mean) @ slopes)
+    return ContrastFit(
+        size * (contrast @ slopes), size * std_err, y_mean + size * ((chances - mean) @ slopes)
+    )
 
 
 def _dummies(

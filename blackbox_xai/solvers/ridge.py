@@ -14,9 +14,11 @@ from scipy.sparse import csr_array
 from blackbox_xai.protocols import FloatArray, IntArray
 from blackbox_xai.solvers.nets import net_factor
 
-__all__ = ["RidgeFit", "fit_ridge", "held_out_r2", "linear_r2"]
+__all__ = ["RidgeFit", "fit_ridge", "held_out_r2", "in_units", "linear_r2"]
 
 _FOLDS = 5
+# Scores that differ by less are rounding.
+_FLAT = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +111,8 @@ def fit_ridge(
         coef=coef,
         intercept=y_mean - z_mean @ coef,
         std_err=np.hypot(drawn, pull),
-        r2=_share(left, power, yc, total),
-        held_out_r2=_share(left_out, power, yc, total),
+        r2=_share(left, power, yc),
+        held_out_r2=_share(left_out, power, yc),
     )
 
 
@@ -158,12 +160,23 @@ def _sandwich(
     return std_err
 
 
+def in_units(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return scores less their mean in units of the largest, and those units, shape ``(k,)``.
+
+    So they fit into single precision, and so do their squares.
+    """
+    centred = scores - scores.mean(axis=0)
+    units = np.abs(centred).max(axis=0, initial=0.0)
+    units = np.where(units > 0, units, 1.0)
+    return centred / units, units
+
+
 def linear_r2(z: NDArray[Any], scores: FloatArray, coef: FloatArray) -> FloatArray:
     """Share of the variance of ``scores`` that ``z @ coef`` explains, shape ``(k,)``."""
-    yc = scores - scores.mean(axis=0)
-    fitted = z @ coef.astype(z.dtype)
+    yc, units = in_units(scores)
+    fitted = z @ (coef / units).astype(z.dtype)
     left = ((yc - (fitted - fitted.mean(axis=0))) ** 2).sum(axis=0)
-    return _share(left, (yc**2).sum(axis=0), yc, len(yc))
+    return _share(left, (yc**2).sum(axis=0), yc * units)
 
 
 def held_out_r2(z: NDArray[Any], scores: FloatArray, *, alpha: float) -> FloatArray:
@@ -171,18 +184,16 @@ def held_out_r2(z: NDArray[Any], scores: FloatArray, *, alpha: float) -> FloatAr
 
     ``z`` holds indicators and may be in single precision, in which their products are exact.
     """
-    m, yc = len(z), scores - scores.mean(axis=0)
+    m, (yc, units) = len(z), in_units(scores)
     cuts = sorted({m * i // _FOLDS for i in range(_FOLDS + 1)})
     power = (yc**2).sum(axis=0)
-    if z.shape[1] > m:
-        z = _row_space(z - z.mean(axis=0))[0]
     left = _left_out(*_fold_moments(z, yc, None, cuts), power, alpha)
-    return _share(left, power, yc, m)
+    return _share(left, power, yc * units)
 
 
-def _share(left: FloatArray, power: FloatArray, yc: FloatArray, mass: float) -> FloatArray:
-    """Return the share of ``power`` that is not ``left``; NaN for an output that is flat."""
-    flat = power <= 1e-24 * np.maximum(1.0, np.abs(yc).max(initial=0.0)) * mass
+def _share(left: FloatArray, power: FloatArray, yc: FloatArray) -> FloatArray:
+    """Return the share of ``power`` that is not ``left``; NaN for scores ``yc`` that are flat."""
+    flat = np.abs(yc).max(axis=0, initial=0.0) <= _FLAT
     return np.where(flat, np.nan, 1 - left / np.where(flat, 1.0, power))
 
 

@@ -296,3 +296,19 @@ def test_the_short_way_takes_a_column_of_texts_and_a_list_of_numbers() -> None:
 def test_a_sparse_batch_says_how_to_make_it_dense() -> None:
     with pytest.raises(InputError, match=r"inputs must be dense.*Pass inputs\.toarray\(\)"):
         bx.explain(Linear(WEIGHTS), sparse.csr_matrix(X), background=BACKGROUND)
+
+
+@pytest.mark.parametrize("detector", [3, bx.OODDetector])
+def test_what_detects_nothing_is_refused_before_anything_is_sent(detector):
+    rows = []
+
+    def model(inputs):
+        rows.append(len(inputs))
+        return inputs[:, 0]
+
+    masker = bx.TabularMasker(np.zeros((2, 2)))
+    with pytest.raises(InputError, match="detector must be a fitted detector"):
+        bx.Occlusion().explain(model, [1.0, 2.0], masker, detector=detector)
+    with pytest.raises(InputError, match="detector must be a fitted detector"):
+        bx.Occlusion().explain_many(model, [[1.0, 2.0]], masker, detector=detector)
+    assert rows == []

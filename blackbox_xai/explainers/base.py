@@ -106,6 +106,7 @@ class LocalExplainer(ABC):
         """
         self._check()
         _check_masker(masker)
+        _check_detector(detector)
         outcome = self._window((as_model(model), masker, outputs, detector), [(0, x)])[0]
         if isinstance(outcome, BaseException):
             raise outcome
@@ -155,6 +156,7 @@ class LocalExplainer(ABC):
         """
         self._check()
         _check_masker(masker)
+        _check_detector(detector)
         check_choice("on_error", on_error, ("raise", "return"))
         n = n_rows(xs)
         black_box = as_model(model)
@@ -325,4 +327,14 @@ def _check_masker(masker: Any) -> None:
         raise InputError(
             "masker must be a masker, such as TabularMasker(background), ImageMasker() or "
             f"TextMasker(), got {shown(masker)}."
+        )
+
+
+def _check_detector(detector: Any) -> None:
+    if detector is None:
+        return
+    if isinstance(detector, type) or not callable(getattr(detector, "p_values", None)):
+        raise InputError(
+            "detector must be a fitted detector, such as OODDetector().fit(background), "
+            f"got {shown(detector)}."
         )

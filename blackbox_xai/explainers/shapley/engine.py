@@ -42,11 +42,11 @@ class Shapley(LocalExplainer):
         background rows when that is more.
     accuracy : {"auto", "fast", "high"}
         "high" takes the scores of all background rows for those of one process, so that they
-        serve each other; where that is no help, as with one background row, it fits a scale of
-        its own for each feature. That takes up to seconds of computing for each input, and up to
-        half of the error away. "auto" does so where one input is larger than 64 KiB, as images
-        are: scoring it costs more. It is a rule of sizes, not of timings, so that two runs give
-        the same numbers.
+        serve each other, and learns from them how features interact; with up to three background
+        rows, the part of each feature in that. That takes up to seconds of computing for each
+        input, and up to half of the error away. "auto" does so where one input is larger than
+        64 KiB, as images are: scoring it costs more. It is a rule of sizes, not of timings, so
+        that two runs give the same numbers.
     link : {"identity", "logit"} or callable
         Applied to the scores of every row, before the mean over the background; probabilities
         are first clipped to 1e-7 and 1 - 1e-7.

@@ -27,12 +27,17 @@ _SOLVE_WORK = 5e10  # cubed pairs of all fills together
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A block whose map has a kernel, with odd parts ``(p, f, k)`` and totals ``(f, k)``."""
+    """A block whose map has a kernel, with odd parts ``(p, f, k)`` and totals ``(f, k)``.
+
+    ``even`` are the means of pairs, less that of the pair of all and nothing, ``(p, f, k)``; of no
+    pairs when they will not be looked at.
+    """
 
     block: Block
     odd_map: OddMap
     odd: FloatArray
     total: FloatArray
+    even: FloatArray
 
 
 @dataclass(frozen=True, eq=False)

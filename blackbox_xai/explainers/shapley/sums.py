@@ -78,7 +78,8 @@ class Sums:
                 d = piece.place.shape[1]
                 shape = error_shape(piece, of_odd) if alike else np.zeros((0, d, d))
                 solved = Solved(piece, values, variance, total, shape)
-                self.waiting.append((Scored(piece, of_odd, odd, total), solved))
+                even = both.mean(axis=1) - (self.full - total / 2) if self.fit else odd[:0]
+                self.waiting.append((Scored(piece, of_odd, odd, total, even), solved))
                 self.common += np.tensordot(piece.share, values, 1)
                 return
         if isinstance(of_odd, ChainMap):
@@ -119,14 +120,14 @@ class Sums:
 
     def _together(self, scored: Sequence[Scored], found: Sequence[Solved]) -> bool:
         """Add the values of all fills by one process; False where that is not worth it."""
-        if self.closeness is None or self.drawn or self.chains:
+        if self.drawn or self.chains or not need_others(scored):
             return False
         both = solve_together(scored, found, self.closeness)
         if both is None:
             return False
         self.values += both[0]
         self.together += both[1]
-        self.kernel = "shared"
+        self.kernel = "shared" if self.n_fills > 1 else "fitted"
         return True
 
     def _fitted(self, waiting: Sequence[tuple[Scored, Solved]]) -> list[Solved]:

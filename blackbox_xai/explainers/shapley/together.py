@@ -8,57 +8,51 @@ import numpy as np
 
 from blackbox_xai.coalitions.shapley import n_all_pairs
 from blackbox_xai.explainers.shapley.alike import Solved
+from blackbox_xai.explainers.shapley.choosing import choose, few_pairs
 from blackbox_xai.explainers.shapley.fitting import Scored
 from blackbox_xai.explainers.shapley.maps import left_open
 from blackbox_xai.protocols import Closeness, FloatArray, IntArray
-from blackbox_xai.solvers.shared_process import Sight, shared_values
+from blackbox_xai.solvers.product_kernel import Sight
+from blackbox_xai.solvers.shared_process import shared_values
 
 __all__ = ["need_others", "solve_together"]
 
 _MOST_FEATURES = 300
-_MOST_PAIRS = 1200  # in one process; its cost is their cube
-_WORK = 3e10  # pairs of all fills times the square of those in one process
-_STRENGTH = 10.0  # sum of the scales: how much weight interactions have
-_LEAST, _MOST = 0.02, 20.0  # of a feature's size, relative to the mean
-_POWER = 0.75  # of a feature's size in its scale
-_UNSURE = 1.25
+_MOST_PARTS = 2000  # of pairs, odd or even, in one process; its cost is their cube
+_MOST_ALONE = 1600  # of one fill, all of whose parts are in one process
+_WORK = 9e10  # parts of all fills times the square of those in one process
+_TRIAL = 160  # pairs that the process is chosen by
+_FEW = 3  # fills, whose features have scales of their own
+_APART = 0.3  # closeness of an input and the one fill
+_UNSURE, _BY_FEW = 1.4, 3.0  # on the variance, for what is taken for known; the more, the fewer
 _OPEN = 0.4  # of the variance: where a fill's own pairs leave less, they need no help
 
 
 def solve_together(
-    scored: Sequence[Scored], solved: Sequence[Solved], closeness: Closeness
+    scored: Sequence[Scored], solved: Sequence[Solved], closeness: Closeness | None
 ) -> tuple[FloatArray, FloatArray] | None:
     """Return the weighted sum of the values of all fills, and its variance, both ``(d, k)``.
 
-    None where the fills are too few or their designs too large.
+    None where the designs are too large, or closeness is not known or no covariance.
 
     Parameters
     ----------
     scored, solved : sequence
         Blocks of fills, and what each fill says by itself.
-    closeness : Closeness
+    closeness : Closeness or None
     """
     index = [(s, i) for s, block in enumerate(scored) for i in range(len(block.block.fills))]
-    if not index:
+    if not index or (closeness is None and len(index) > 1):
         return None
+    fills = _Fills(scored, solved, closeness, index)
     pairs = np.array([scored[s].block.odd_map.n_pairs + 1 for s, _ in index])
-    d, k = solved[0].values.shape[1:]
-    most = min(_MOST_PAIRS, np.sqrt(_WORK / pairs.sum()))
-    if 2 * pairs.max() > most or len(index) < 2 or d > _MOST_FEATURES:
-        return None
-    scales = _scales(solved)
-    values, variance = np.zeros((2, d, k))
-    for group in _groups(pairs, most):
-        members = [index[at] for at in group]
-        fills = np.array([scored[s].block.fills[i] for s, i in members], dtype=np.intp)
-        sights = [_sight(scored[s], solved[s].values[i], i) for s, i in members]
-        more, error = shared_values(sights, closeness(fills), scales)
-        guess = sum(
-            (t.share * solved[s].values[i] for t, (s, i) in zip(sights, members, strict=True)), 0.0
-        )
-        values += guess + more
-        variance += error * np.mean([_open(len(t.kept), int(t.active.sum())) for t in sights])
-    return values, variance
+    for parts, even in ((2 * pairs, True), (pairs, False)):
+        if (most := _most(parts)) and fills.d <= _MOST_FEATURES:
+            try:
+                return fills.solve(parts, most, even=even)
+            except np.linalg.LinAlgError:
+                return None
+    return None
 
 
 def need_others(scored: Sequence[Scored]) -> bool:
@@ -67,10 +61,80 @@ def need_others(scored: Sequence[Scored]) -> bool:
     return any(left_open(m.n_features, m.n_pairs) > _OPEN for m in maps if m.n_features > 1)
 
 
-def _groups(pairs: IntArray, most: float) -> Iterator[IntArray]:
-    """Yield runs of fills with about equal numbers of pairs, none with more than ``most``."""
-    n_groups = int(np.ceil(pairs.sum() / (most - pairs.max())))
-    number = (np.cumsum(pairs) - pairs) * n_groups // pairs.sum()
+class _Fills:
+    """All fills, and what they are to each other."""
+
+    def __init__(
+        self,
+        scored: Sequence[Scored],
+        solved: Sequence[Solved],
+        closeness: Closeness | None,
+        index: Sequence[tuple[int, int]],
+    ) -> None:
+        self._scored, self._solved, self._closeness = scored, solved, closeness
+        self._index = index
+        self.d = solved[0].values.shape[1]
+
+    def solve(self, parts: IntArray, most: float, *, even: bool) -> tuple[FloatArray, FloatArray]:
+        """Return the weighted sum of the values, and its variance."""
+        size = _sizes(self._solved)
+        some, pairs = _trial(parts // (1 + even), self.d)
+        trial = [few_pairs(sight, pairs) for sight in self._sights(some)]
+        few = len(parts) <= _FEW
+        guess, tilt = choose(trial, self._alike(some), size, even=even, by_feature=few)
+        values, variance = np.zeros((2, *self._solved[0].values.shape[1:]))
+        for group in _groups(parts, most):
+            sights = self._sights(group)
+            belief = guess.belief(sights, self._alike(group), size, tilt, even=even)
+            more, error = shared_values(sights, belief)
+            values += more + self._first(group)
+            variance += error * np.mean([_open(sight) for sight in sights])
+        return values, variance * _UNSURE * (1 + _BY_FEW * self.d / parts.sum())
+
+    def _first(self, fills: IntArray) -> FloatArray:
+        """Return the weighted sum of the first guesses of some fills."""
+        own = [self._index[at] for at in fills]
+        shares = np.array([self._scored[s].block.share[i] for s, i in own])
+        return np.tensordot(shares, np.stack([self._solved[s].values[i] for s, i in own]), 1)
+
+    def _sights(self, fills: IntArray) -> list[Sight]:
+        own = [self._index[at] for at in fills]
+        return [_sight(self._scored[s], self._solved[s].values[i], i) for s, i in own]
+
+    def _alike(self, fills: IntArray) -> FloatArray:
+        """Return how close the values of each feature are: of the input, then of some fills."""
+        own = [self._index[at] for at in fills]
+        if len(self._index) > 1 and self._closeness is not None:
+            return self._closeness(np.array([self._scored[s].block.fills[i] for s, i in own]))
+        s, i = own[0]
+        varies = self._scored[s].block.place[i] < self._scored[s].block.odd_map.n_features
+        alike = np.ones((self.d, 2, 2))
+        alike[:, 0, 1] = alike[:, 1, 0] = np.where(varies, _APART, 1.0)
+        return alike
+
+
+def _most(parts: IntArray) -> float:
+    """Return how many parts one process may have; 0 where those are too few for two fills."""
+    if len(parts) == 1:
+        return float(parts[0]) if parts[0] <= _MOST_ALONE else 0.0
+    most = min(_MOST_PARTS, float(np.sqrt(_WORK / parts.sum())))
+    return most if 2 * parts.max() <= most else 0.0
+
+
+def _trial(pairs: IntArray, d: int) -> tuple[IntArray, int]:
+    """Return a few fills, and how many pairs of each are to be looked at.
+
+    Pairs of a fill tell of the process what its linear game leaves of them.
+    """
+    each = int(max(_TRIAL // 4, 1.5 * d)) if len(pairs) > 1 else _TRIAL
+    n_fills = max(_TRIAL // min(each, int(pairs.max())), 2)
+    return np.linspace(0, len(pairs) - 1, min(n_fills, len(pairs))).astype(np.intp), each
+
+
+def _groups(parts: IntArray, most: float) -> Iterator[IntArray]:
+    """Yield runs of fills with about equal numbers of parts, none with more than ``most``."""
+    n_groups = int(np.ceil(parts.sum() / max(most - parts.max(), parts.max())))
+    number = (np.cumsum(parts) - parts) * n_groups // parts.sum()
     for group in range(n_groups):
         if len(members := np.flatnonzero(number == group)):
             yield members
@@ -79,23 +143,25 @@ def _groups(pairs: IntArray, most: float) -> Iterator[IntArray]:
 def _sight(scored: Scored, guess: FloatArray, i: int) -> Sight:
     """Return what was scored of fill ``i`` of a block, less the guess ``(d, k)``."""
     block = scored.block
-    kept = block.odd_map.kept(block.place[[i]], 0, block.odd_map.n_pairs)[:, 0]
-    odd = scored.odd[:, i] - np.where(kept, 0.5, -0.5) @ guess
+    half = block.odd_map.kept(block.place[[i]], 0, block.odd_map.n_pairs)[:, 0]
     active = block.place[i] < block.odd_map.n_features
-    return Sight(kept, odd, active, float(block.share[i]))
+    whole = np.ones((1, len(active)), dtype=bool)
+    odd, even = scored.odd[:, i] - np.where(half, 0.5, -0.5) @ guess, scored.even[:, i]
+    return Sight(
+        kept=np.vstack([half, ~half | ~active, whole, ~whole | ~active]),
+        scores=np.vstack([even + odd, even - odd, np.zeros((2, odd.shape[1]))]),
+        active=active,
+        share=float(block.share[i]),
+    )
 
 
-def _scales(solved: Sequence[Solved]) -> FloatArray:
-    """Return how much each feature takes part in interactions: the more, the more it does."""
-    square = np.concatenate([(s.values**2) for s in solved]).mean(axis=0)
-    size = np.sqrt((square / np.maximum(square.mean(axis=0), 1e-300)).mean(axis=1))
-    size = np.clip(size / max(size.mean(), 1e-300), _LEAST, _MOST) ** _POWER
-    return np.asarray(_STRENGTH / size.sum() * size)
+def _sizes(solved: Sequence[Solved]) -> FloatArray:
+    """Return how much each feature does, in the mean over fills and outputs."""
+    square = np.concatenate([s.values**2 for s in solved]).mean(axis=0)
+    each = square / np.maximum(square.mean(axis=0), 1e-300)
+    return np.asarray(np.sqrt(each.mean(axis=1)))
 
 
-def _open(n_pairs: int, n: int) -> float:
-    """Return the factor on the variance for pairs that are not left to chance.
-
-    And for the scales, which are taken for known.
-    """
-    return _UNSURE * (1 - n_pairs / n_all_pairs(n))
+def _open(sight: Sight) -> float:
+    """Return the factor on the variance for pairs that are not left to chance."""
+    return 1 - (len(sight.kept) // 2 - 1) / n_all_pairs(int(sight.active.sum()))

@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from blackbox_xai.coalitions.shapley import n_all_pairs, paired_coalitions
+from blackbox_xai.coalitions.shapley import all_subsets, n_all_pairs, paired_coalitions
+from blackbox_xai.solvers.interactions import even_map, exact_interactions
 from blackbox_xai.solvers.kriging import odd_map
 from blackbox_xai.solvers.order_errors import OrderErrors
 from blackbox_xai.solvers.shapley import paired_map
@@ -92,3 +93,46 @@ def test_many_features_stay_within_floating_point():
     assert np.isfinite(errors_of(mapped).errors).all()
     assert (errors_of(mapped).errors > 0).all()
     assert np.isfinite(errors_of(mapped).factor(np.ones((320, 2)), np.ones(2)))
+
+
+@pytest.mark.parametrize("faithful", [False, True])
+@pytest.mark.parametrize(("kind", "order"), [(0, 4), (1, 6)])
+def test_errors_of_interactions_are_the_mean_over_all_sets(kind, order, faithful):
+    n = 7
+    pairs = paired_coalitions(n, 45, np.random.default_rng(0))
+    mapped = even_map(pairs, 0.25 / np.sqrt(n), 0.01, faithful=faithful)
+    rows, columns = np.triu_indices(n, 1)
+    all_kept, off, off_sums = all_subsets(n), [], []
+    for members in combinations(range(n), order):
+        z = np.where(all_kept, 1.0, -1.0)[:, members].prod(axis=1)
+        truth = exact_interactions(z[:, None], faithful=faithful)[:, :, 0]
+        even = np.where(pairs.half, 1.0, -1.0)[:, members].prod(axis=1)
+        off.append(mapped.weights @ even - truth[rows, columns])
+        off_sums.append(mapped.sums @ even - truth.sum(axis=1))
+    found, of_sums = mapped.errors.errors[kind], mapped.errors_of_sums.errors[kind]
+    np.testing.assert_allclose(found, np.square(off).mean(), rtol=1e-4)
+    np.testing.assert_allclose(of_sums, np.square(off_sums).mean(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("faithful", [False, True])
+def test_intervals_of_interactions_and_their_sums_hold(faithful):
+    n, rng = 10, np.random.default_rng(3)
+    all_kept, inside, inside_sums = all_subsets(n), [], []
+    rows, columns = np.triu_indices(n, 1)
+    for seed in range(12):
+        mix = rng.normal(size=(n, 6)) / 2
+        scores = np.tanh(np.where(all_kept, 1.0, 0.0) @ mix).sum(axis=1)[:, None]
+        truth = exact_interactions(scores, faithful=faithful)[:, :, 0]
+        pairs = paired_coalitions(n, 180, np.random.default_rng(seed))
+        at = pairs.half @ (1 << np.arange(n))
+        even = (scores[at] + scores[(1 << n) - 1 - at]) / 2
+        found, error, of_sums = even_map(pairs, 0.25 / np.sqrt(n), 0.01, faithful=faithful).solve(
+            even
+        )
+        inside.append(abs(found[:, 0] - truth[rows, columns]) <= 1.96 * np.sqrt(error[:, 0]))
+        sums = np.zeros(n)
+        np.add.at(sums, rows, found[:, 0])
+        np.add.at(sums, columns, found[:, 0])
+        inside_sums.append(abs(sums - truth.sum(axis=1)) <= 1.96 * np.sqrt(of_sums[:, 0]))
+    assert 0.9 <= np.mean(inside) <= 0.995
+    assert np.mean(inside_sums) >= 0.88

@@ -10,8 +10,13 @@ import numpy as np
 from blackbox_xai.coalitions.shapley import PairDesign
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.solvers.kriging import leave_one_out_map
+from blackbox_xai.solvers.order_errors import OrderErrors, even_order_errors
+from blackbox_xai.solvers.student import student_factor
 
 __all__ = ["EvenMap", "even_map", "exact_interactions", "pairs_needed"]
+
+
+_UNLIKE = 1.1  # of the variance: features of one game differ in how far they are off
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +29,36 @@ class EvenMap:
         Interactions in the order of ``np.triu_indices(n, 1)``.
     precision : ndarray of shape (p, p)
         ``precision @ even / diag(precision)`` are the leave-one-out residuals.
+    sums : ndarray of shape (n, p)
+        Sums of interactions over each feature.
+    errors, errors_of_sums : OrderErrors
+        How far interactions are off, and their sums.
     """
 
     weights: FloatArray
     precision: FloatArray
+    sums: FloatArray
+    errors: OrderErrors
+    errors_of_sums: OrderErrors
+
+    def solve(self, even: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return interactions and their variances ``(q, k)``, and those of their sums ``(n, k)``.
+
+        Parameters
+        ----------
+        even : ndarray of shape (p, k)
+            ``(v(S) + v(N - S)) / 2`` of each pair.
+        """
+        sharp = np.diag(self.precision)
+        pulled = self.precision @ even
+        free = max(len(even) - 1 - len(self.weights), 1)
+        energy = np.maximum((even * pulled).sum(axis=0), 0.0) / free
+        left_out = (pulled / sharp[:, None]) ** 2
+        wider = _UNLIKE * student_factor(free + 1) ** 2
+        own = wider * self.errors.factor(pulled, energy)
+        of_sums = wider * self.errors_of_sums.factor(pulled, energy)
+        values: FloatArray = self.weights @ even
+        return values, own * (self.weights**2 @ left_out), of_sums * (self.sums**2 @ left_out)
 
 
 def pairs_needed(n: int) -> int:
@@ -100,7 +131,14 @@ def even_map(design: PairDesign, scale: float, noise: float, *, faithful: bool =
     top = np.cosh(scale * n) / np.exp(shift)
     coef, precision = leave_one_out_map(kernel / top + noise * np.eye(p), products)
     gain = _interactions_of_kernel(signs, scale, faithful=faithful)
-    return EvenMap(4 * coef[1:] + gain / top @ precision, precision)
+    weights = 4 * coef[1:] + gain / top @ precision
+    sums = np.zeros((n, p))
+    np.add.at(sums, rows, weights)
+    np.add.at(sums, columns, weights)
+    errors = even_order_errors(
+        design.half, weights, sums, precision, scale, noise, faithful=faithful
+    )
+    return EvenMap(weights, precision, sums, *errors)
 
 
 def _interactions_of_kernel(signs: FloatArray, scale: float, *, faithful: bool) -> FloatArray:

@@ -7,6 +7,7 @@ three features, of five, and so on. The residuals of the pairs tell that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -18,8 +19,9 @@ from scipy.optimize import nnls
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.solvers.orders import sums_of_products
 
-__all__ = ["OrderErrors", "order_errors"]
+__all__ = ["OrderErrors", "even_order_errors", "order_errors"]
 
+_EVEN_ORDERS = (4, 6)
 _ORDERS = (3, 5, 7)  # the rest is taken for noise, of each pair by itself
 _MOST_PAIRS = 256  # whose residuals are looked at
 _MOST_SETS = 400  # of features, that stand for all of a size
@@ -112,42 +114,117 @@ def order_errors(
     Rao (1971), Estimation of Variance and Covariance Components: MINQUE Theory, section 3.
     Searle, Casella & McCulloch (1992), Variance Components, section 11.3.
     """
-    p, n = half.shape
+    n = half.shape[1]
     signs = np.where(half, 1.0, -1.0)
-    pairs = np.linspace(0, p - 1, min(p, _MOST_PAIRS)).astype(np.intp)
+    orders = [order for order in _ORDERS if order < n]
+    parts = [comb(n, order) * np.tanh(scale) ** order for order in range(1, n + 1, 2)]
+    shares = [parts[order // 2] / sum(parts) for order in orders]
+    pairs = _some(half)
+    games = []
+    for order in orders:
+        sets = _sets(n, order)
+        odd = _products_of(signs, sets) - signs.mean(axis=1, dtype=np.float32)[:, None]
+        values = np.full((n, len(sets)), -2 / n, dtype=np.float32)
+        values[sets, np.arange(len(sets))[:, None]] += np.float32(2 / order)
+        games.append((odd, values))
+    forms = [_covariance(signs[pairs], order) for order in orders]
+    noises = _of_noise(half, weights)
+    return _assembled(pairs, forms, games, weights, precision, noises, [*shares, noise])
+
+
+def even_order_errors(
+    half: BoolArray,
+    weights: FloatArray,
+    sums: FloatArray,
+    precision: FloatArray,
+    scale: float,
+    noise: float,
+    *,
+    faithful: bool,
+) -> tuple[OrderErrors, OrderErrors]:
+    """Return what a map of even parts makes of games of four and six: of interactions, and sums.
+
+    Parameters
+    ----------
+    half : ndarray of shape (p, n)
+    weights : ndarray of shape (n * (n - 1) / 2, p)
+        Interactions in the order of ``np.triu_indices(n, 1)``.
+    sums : ndarray of shape (n, p)
+        Their sums over each feature.
+    precision : ndarray of shape (p, p)
+        Inverse covariance of the even parts with games of pairs projected out.
+    scale, noise : float
+        Of the kernel, as in ``even_map``.
+    faithful : bool
+        As for ``even_map``.
+    """
+    n = half.shape[1]
+    signs = np.where(half, 1.0, -1.0)
+    orders = [order for order in _EVEN_ORDERS if order <= n]
+    parts = [comb(n, order) * np.tanh(scale) ** order for order in range(0, n + 1, 2)]
+    shares = [parts[order // 2] / sum(parts) for order in orders]
+    rows, columns = np.triu_indices(n, 1)
+    some = _some(half)
+    games, of_sums = [], []
+    for order in orders:
+        sets = _sets(n, order)
+        there = np.zeros((n, len(sets)), dtype=np.float32)
+        there[sets, np.arange(len(sets))[:, None]] = 1
+        each = np.float32(4 / (order - 1) * (3 / (order + 1) if faithful else 1.0))
+        even = _products_of(signs, sets)
+        games.append((even, each * there[rows] * there[columns]))
+        of_sums.append((even, each * (order - 1) * there))
+    forms = [_covariance(signs[some], order, split=False) for order in orders]
+    prior = [*shares, noise]
+    both = ((weights, games), (sums, of_sums))
+    own, of_features = [
+        _assembled(
+            some, forms, of_order, part, precision, float((part**2).sum(axis=1).mean()), prior
+        )
+        for part, of_order in both
+    ]
+    return own, of_features
+
+
+def _assembled(
+    pairs: IntArray,
+    forms: Sequence[NDArray[np.float32]],
+    games: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    weights: FloatArray,
+    precision: FloatArray,
+    of_noise: float,
+    prior: Sequence[float],
+) -> OrderErrors:
+    """Return what a map ``(q, p)`` makes of games, given as parts ``(p, m)`` and values."""
     pull = precision[pairs].astype(np.float32)
     sharp = np.diag(precision)
-    share = (weights**2).mean(axis=0) / np.maximum(sharp, 1e-300) ** 2
+    free = np.where(sharp > _ROUNDING * sharp.max(), sharp, np.inf)
+    share = (weights**2).mean(axis=0) / free**2
     share = share[pairs] * (share @ sharp / max(float(share[pairs] @ sharp[pairs]), 1e-300))
-    forms, spreads, errors = [], [], []
-    orders = [order for order in _ORDERS if order < n]
-    for order in orders:
-        odd, values = _games(signs, order)
-        forms.append(_covariance(signs[pairs], order))
-        pulled = pull @ odd
-        spreads.append(pulled @ pulled.T / odd.shape[1])
-        errors.append(float(((weights.astype(np.float32) @ odd - values) ** 2).mean()))
-    forms.append(np.eye(len(pairs), dtype=np.float32))
-    spreads.append(pull @ pull.T)
-    errors.append(_of_noise(half, weights))
-    expected = np.array([[float((a * b).sum()) for b in spreads] for a in forms])
-    lead = _lead(forms, precision[np.ix_(pairs, pairs)], expected)
-    tilt = np.tanh(scale)
-    parts = [comb(n, order) * tilt**order for order in range(1, n + 1, 2)]
+    single = weights.astype(np.float32)
+    errors = [float(((single @ parts - values) ** 2).mean()) for parts, values in games]
+    pulled = [pull @ parts / np.float32(np.sqrt(parts.shape[1])) for parts, _ in games]
+    spreads = [part @ part.T for part in [*pulled, pull]]
+    all_forms = np.stack([*forms, np.eye(len(pairs), dtype=np.float32)])
+    expected = np.array([[float((a * b).sum()) for b in spreads] for a in all_forms])
+    lead = _lead(all_forms, precision[np.ix_(pairs, pairs)], expected)
     return OrderErrors(
         pairs=pairs,
-        forms=np.stack(forms),
+        forms=all_forms,
         known=lead @ expected,
         lead=lead,
-        errors=np.array(errors),
+        errors=np.array([*errors, of_noise]),
         seen=np.array([share @ np.diag(spread) for spread in spreads], dtype=np.float64),
-        prior=np.array([*(parts[order // 2] / sum(parts) for order in orders), noise]),
+        prior=np.array(prior),
     )
 
 
-def _lead(
-    forms: list[NDArray[np.float32]], precision: FloatArray, expected: FloatArray
-) -> FloatArray:
+def _some(half: BoolArray) -> IntArray:
+    """Return positions spread over the pairs, which stand by size."""
+    return np.linspace(0, len(half) - 1, min(len(half), _MOST_PAIRS)).astype(np.intp)
+
+
+def _lead(forms: NDArray[np.float32], precision: FloatArray, expected: FloatArray) -> FloatArray:
     """Return what takes forms to the score equations of the variances, for games of the kernel."""
     inner = [form @ precision.astype(np.float32) for form in forms]
     drawn = np.array([[2 * float((a * b.T).sum()) for b in inner] for a in inner])
@@ -156,40 +233,37 @@ def _lead(
     return np.asarray(np.linalg.solve(drawn, expected / size[:, None]).T / size)
 
 
-def _covariance(signs: FloatArray, order: int) -> NDArray[np.float32]:
-    """Return the covariance of the odd parts of pairs ``(s, n)``, less an equal split.
+def _covariance(signs: FloatArray, order: int, *, split: bool = True) -> NDArray[np.float32]:
+    """Return the covariance of the parts of pairs ``(s, n)``, less an equal split if wished.
 
     The game is a sum over all sets of ``order`` features of the products of their signs, with
     independent coefficients.
     """
     n = signs.shape[1]
     table = sums_of_products(np.arange(-n, n + 1.0), n, order) / comb(n, order)
-    total = signs.sum(axis=1)
-    to_all = table[np.rint(total).astype(np.intp) + n]
-    split = np.outer(to_all, total)
-    between = table[np.rint(signs @ signs.T).astype(np.intp) + n] - (split + split.T) / n
-    return np.asarray(between + np.outer(total, total) / n**2, dtype=np.float32)
+    covariance = table[np.rint(signs @ signs.T).astype(np.intp) + n]
+    if split:
+        total = signs.sum(axis=1)
+        both = np.outer(table[np.rint(total).astype(np.intp) + n], total)
+        covariance += np.outer(total, total) / n**2 - (both + both.T) / n
+    return np.asarray(covariance, dtype=np.float32)
 
 
-def _games(signs: FloatArray, order: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return odd parts ``(p, m)`` and values ``(n, m)`` of products of ``order`` features' signs.
-
-    Of all sets of features or, where they are many, of some at random; less an equal split.
-    """
-    n = signs.shape[1]
+def _sets(n: int, order: int) -> IntArray:
+    """Return all sets of ``order`` features or, where they are many, some at random."""
     if comb(n, order) <= _MOST_SETS:
-        sets = np.array(list(combinations(range(n), order)), dtype=np.intp)
-    else:
-        rank = np.random.default_rng(0).random((_MOST_SETS, n))
-        sets = np.argpartition(rank, order, axis=1)[:, :order]
+        return np.array(list(combinations(range(n), order)), dtype=np.intp)
+    rank = np.random.default_rng(0).random((_MOST_SETS, n))
+    return np.asarray(np.argpartition(rank, order - 1, axis=1)[:, :order], dtype=np.intp)
+
+
+def _products_of(signs: FloatArray, sets: IntArray) -> NDArray[np.float32]:
+    """Return the products ``(p, m)`` of the signs of the members of each set."""
     by_feature = signs.T.astype(np.float32)
-    odd: NDArray[np.float32] = by_feature[sets[:, 0]]
+    products: NDArray[np.float32] = by_feature[sets[:, 0]]
     for column in sets.T[1:]:
-        odd *= by_feature[column]
-    odd -= by_feature.mean(axis=0)
-    values = np.full((n, len(sets)), -2 / n, dtype=np.float32)
-    values[sets, np.arange(len(sets))[:, None]] += np.float32(2 / order)
-    return odd.T, values
+        products *= by_feature[column]
+    return products.T
 
 
 def _of_noise(half: BoolArray, weights: FloatArray) -> float:

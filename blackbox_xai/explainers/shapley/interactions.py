@@ -213,17 +213,12 @@ def _estimated(odd_map: OddMap, of_even: EvenMap, scores: FloatArray, total: Flo
     n, n_pairs, k = odd_map.n_features, odd_map.n_pairs, len(total)
     both = scores.reshape(2, n_pairs, -1)
     values, variance = solve_pairs(odd_map, (both[0] - both[1]) / 2, total)
-    even = (both[0] + both[1]) / 2
-    left_out = of_even.precision @ even / np.diag(of_even.precision)[:, None]
+    found, error, of_sums = of_even.solve((both[0] + both[1]) / 2)
     rows, columns = np.triu_indices(n, 1)
     pairs, spread = np.zeros((n, n, k)), np.zeros((n, n, k))
-    pairs[rows, columns] = pairs[columns, rows] = of_even.weights @ even
-    error = of_even.weights**2 @ left_out**2
+    pairs[rows, columns] = pairs[columns, rows] = found
     spread[rows, columns] = spread[columns, rows] = error
-    of_rows = np.zeros((n, n_pairs))
-    np.add.at(of_rows, rows, of_even.weights)
-    np.add.at(of_rows, columns, of_even.weights)
-    return values, variance, pairs, spread, of_rows**2 @ left_out**2
+    return values, variance, pairs, spread, of_sums
 
 
 def _dressed(

@@ -111,9 +111,15 @@ def test_refinement_spends_its_budget_where_the_effect_is() -> None:
 
 def test_a_plan_beyond_the_budget_is_refused_before_it_starts() -> None:
     spy = Spy(lambda X: X.sum(axis=1))
-    with pytest.raises(BudgetError, match=r"needs 10 more model rows .* but 3 of the budget of 5"):
+    with pytest.raises(BudgetError, match=r"needs 11 more model rows, .* but 4 of the budget of 5"):
         bx.Occlusion(budget=5).explain(spy, np.ones(10), bx.TabularMasker(np.zeros((1, 10))))
-    assert spy.rows == 2
+    assert spy.rows == 1
+    bx.Occlusion(budget=12).explain(spy, np.ones(10), bx.TabularMasker(np.zeros((1, 10))))
+    with pytest.raises(InputError, match="unknown feature 'age'"):
+        bx.Occlusion(groups={"g": ["age"]}).explain(
+            spy, np.ones(10), bx.TabularMasker(np.zeros((50, 10)))
+        )
+    assert spy.rows == 1 + 12 + 1
 
 
 @pytest.mark.parametrize(

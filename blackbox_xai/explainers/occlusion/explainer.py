@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox_xai._checks import check_int, shown
+from blackbox_xai._format import counted
 from blackbox_xai.coalitions.boxes import sliding_boxes, split, tiles
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.base import LocalExplainer
@@ -84,17 +85,20 @@ class Occlusion(LocalExplainer):
     def _attribute(self, v: ValueFunction, rng: np.random.Generator) -> Steps[Attribution]:
         del rng  # nothing is drawn
         full = (yield Query(np.ones((1, v.n_features), dtype=bool)))[0]
-        base = (yield Query(np.zeros((1, v.n_features), dtype=bool)))[0]
+        nothing = Query(np.zeros((1, v.n_features), dtype=bool))
         if self.groups is not None:
-            return (yield from self._grouped(v, full, base))
+            names, hidden = _membership(self.groups, v.masked.feature_names)
+            self._afford(v, len(hidden))
+            base = (yield nothing)[0]
+            return (yield from _grouped(v, names, hidden, full, base))
         field = Field.of(v, by_pixel=self.windows is not None or self.adaptive)
-        if self.adaptive:
-            boxes, drops = yield from self._refine(v, field, full)
-            return field.attribution(boxes, drops, base, leaves=True)
-        boxes = self._boxes(field)
-        self._afford(v, len(boxes) * v.n_fills)
+        boxes = tiles(*field.shape, _FIRST_TILES) if self.adaptive else self._boxes(field)
+        self._afford(v, len(boxes))
+        base = (yield nothing)[0]
         drops = yield from drops_of(v, field, boxes, full)
-        return field.attribution(boxes, drops, base, leaves=False)
+        if self.adaptive:
+            boxes, drops = yield from self._refine(v, field, full, boxes, drops)
+        return field.attribution(boxes, drops, base, leaves=self.adaptive)
 
     def _sizes(self) -> tuple[int, ...]:
         if self.windows is None:
@@ -109,36 +113,29 @@ class Occlusion(LocalExplainer):
             boxes.append(sliding_boxes(height, width, size, stride))
         return np.concatenate(boxes)
 
-    def _afford(self, v: ValueFunction, rows: int) -> None:
-        left = v.budget_left
+    def _afford(self, v: ValueFunction, n_parts: int) -> None:
+        """Refuse what ``n_parts`` parts, and everything hidden, would cost beyond the budget."""
+        left, rows = v.budget_left, (n_parts + 1) * v.n_fills
         if left is not None and rows > left:
             way_out = (
                 "or a coarser masker" if self.adaptive else "a coarser masker, or adaptive=True"
             )
             raise BudgetError(
-                f"Occlusion needs {rows} more model rows (parts times fills), but {left} of the "
-                f"budget of {v.budget} are left. Raise budget, take larger windows or strides, "
-                f"{way_out}."
+                f"Occlusion needs {rows} more model rows, ({n_parts} parts + 1) times "
+                f"{counted(v.n_fills, 'fill')}, but {left} of the budget of {v.budget} are left. "
+                f"Raise budget, take larger windows or strides, {way_out}."
             )
 
-    def _grouped(self, v: ValueFunction, full: FloatArray, base: FloatArray) -> Steps[Attribution]:
-        names, hidden = _membership(self.groups or {}, v.masked.feature_names)
-        self._afford(v, len(hidden) * v.n_fills)
-        drops = yield from hidden_drops(v, hidden, full)
-        share = hidden / hidden.sum(axis=0)
-        values, std_err = over_fills(np.einsum("md,mrk->rdk", share, drops), v.masked.fill_weights)
-        mean = np.einsum("mrk,r->mk", drops, v.masked.fill_weights)
-        by_group = dict(zip(names, mean.tolist(), strict=True))
-        return Attribution(values, base, std_err, {"n_parts": len(hidden), "groups": by_group})
-
     def _refine(
-        self, v: ValueFunction, field: Field, full: FloatArray
+        self,
+        v: ValueFunction,
+        field: Field,
+        full: FloatArray,
+        boxes: IntArray,
+        drops: FloatArray,
     ) -> Steps[tuple[IntArray, FloatArray]]:
         smallest = min(self._sizes(), default=_SMALLEST_TILE if field.view is not None else 1)
         top, r = int(np.argmax(full)), v.n_fills
-        boxes = tiles(*field.shape, _FIRST_TILES)
-        self._afford(v, len(boxes) * r)
-        drops = yield from drops_of(v, field, boxes, full)
         left = (v.budget_left or 0) // r
         while True:
             effect = np.abs(drops[:, :, top] @ v.masked.fill_weights)
@@ -168,6 +165,22 @@ class Occlusion(LocalExplainer):
             raise InputError("adaptive=True refines until budget is spent; give a budget.")
         if self.groups is not None and (self.windows is not None or self.adaptive):
             raise InputError("groups say what is hidden together; leave windows and adaptive out.")
+
+
+def _grouped(
+    v: ValueFunction,
+    names: list[str],
+    hidden: BoolArray,
+    full: FloatArray,
+    base: FloatArray,
+) -> Steps[Attribution]:
+    """Return the drops of groups, shared by their features."""
+    drops = yield from hidden_drops(v, hidden, full)
+    share = hidden / hidden.sum(axis=0)
+    values, std_err = over_fills(np.einsum("md,mrk->rdk", share, drops), v.masked.fill_weights)
+    mean = np.einsum("mrk,r->mk", drops, v.masked.fill_weights)
+    by_group = dict(zip(names, mean.tolist(), strict=True))
+    return Attribution(values, base, std_err, {"n_parts": len(hidden), "groups": by_group})
 
 
 def _worth_splitting(

@@ -44,12 +44,15 @@ class BlackboxError(Exception):
     input : int or None
         Which of several inputs could not be explained, counted from 0; the message begins with
         it. None where it is not one of several.
+    cost : Ledger
+        What was spent in vain, and is in no result.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.partial: list[Any] = []
         self.input: int | None = None
+        self.cost = Ledger()
 
     def __str__(self) -> str:
         """Return one sentence for the user."""

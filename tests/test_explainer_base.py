@@ -312,3 +312,26 @@ def test_what_detects_nothing_is_refused_before_anything_is_sent(detector):
     with pytest.raises(InputError, match="detector must be a fitted detector"):
         bx.Occlusion().explain_many(model, [[1.0, 2.0]], masker, detector=detector)
     assert rows == []
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_failed_inputs_cost_is_in_the_bill(n_jobs):
+    rows = []
+    background = np.abs(np.random.default_rng(0).normal(size=(50, 2)))
+
+    def model(inputs):
+        rows.append(len(inputs))
+        if ((inputs[:, 0] == 7) & (inputs[:, 1] == background[:, 1].max())).any():
+            raise RuntimeError("no service for sevens")
+        return inputs.sum(axis=1)
+
+    xs, masker = np.stack([np.arange(15.0), np.ones(15)], axis=1), bx.TabularMasker(background)
+    with pytest.warns(RuntimeWarning, match="14 of 15"):
+        many = bx.KernelShap().explain_many(model, xs, masker, on_error="return", n_jobs=n_jobs)
+    assert many[7] is None
+    assert many.cost.rows == sum(rows)
+    assert many.lost.rows == sum(rows) - sum(why.cost.rows for why in many if why is not None)
+    rows.clear()
+    with pytest.raises(PredictError, match="no service for sevens") as error:
+        bx.KernelShap().explain(model, xs[7], masker)
+    assert error.value.cost.rows == sum(rows)

@@ -24,7 +24,7 @@ from blackbox_xai.errors import (
     Interrupted,
     PredictError,
 )
-from blackbox_xai.explainers.outcomes import file_outcomes, unfinished, with_finished
+from blackbox_xai.explainers.outcomes import file_outcomes, lost_on, unfinished, with_finished
 from blackbox_xai.explainers.outputs import choose_outputs
 from blackbox_xai.explainers.planning import Plan, Rehearsal
 from blackbox_xai.protocols import Masker
@@ -182,7 +182,7 @@ class LocalExplainer(ABC):
             raise with_finished(failures[0], finished)
         if failures:
             warnings.warn(unfinished(finished, failures[0]), RuntimeWarning, stacklevel=2)
-        return Explanations(finished)
+        return Explanations(finished, lost=lost_on(failures))
 
     def plan(
         self,
@@ -289,6 +289,9 @@ class LocalExplainer(ABC):
             found: Sequence[Any] = drive_all(list(runs.values()))
         except Interrupted as error:
             found = [error if outcome is None else outcome for outcome in error.partial]
+        for (v, _), outcome in zip(runs.values(), found, strict=True):
+            if isinstance(outcome, BlackboxError):
+                outcome.cost = outcome.cost + v.cost
         outcomes |= zip(runs, found, strict=True)
         return [outcomes[i] for i, _ in inputs]
 

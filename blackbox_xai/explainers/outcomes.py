@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from blackbox_xai.errors import BlackboxError, Interrupted, ModelError
+from blackbox_xai.ledger import Ledger
 
-__all__ = ["file_outcomes", "unfinished", "with_finished"]
+__all__ = ["file_outcomes", "lost_on", "unfinished", "with_finished"]
 
 
 def file_outcomes(
@@ -28,6 +29,12 @@ def file_outcomes(
         else:
             finished[i] = outcome
     return errors
+
+
+def lost_on(errors: Sequence[BaseException]) -> Ledger:
+    """Return what was spent on inputs that failed; several may share an error."""
+    each = {id(error): error.cost for error in errors if isinstance(error, BlackboxError)}
+    return sum(each.values(), Ledger())
 
 
 def unfinished(finished: list[Any], error: BaseException) -> str:

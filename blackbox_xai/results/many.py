@@ -21,6 +21,12 @@ class Explanations(list[Explanation]):
     With ``on_error="return"`` some entries may be None; they are left out of
     frames and files.
 
+    Parameters
+    ----------
+    explanations : iterable
+    lost : Ledger, optional
+        What was spent on inputs that could not be explained.
+
     Examples
     --------
     >>> import numpy as np
@@ -30,6 +36,12 @@ class Explanations(list[Explanation]):
     >>> many.to_frame()["row"].tolist()
     [0, 0, 1, 1]
     """
+
+    def __init__(
+        self, explanations: Iterable[Explanation] = (), *, lost: Ledger | None = None
+    ) -> None:
+        super().__init__(explanations)
+        self.lost = lost or Ledger()
 
     def to_frame(self, backend: str = "pandas") -> Any:
         """Return one long data frame; the first column, ``row``, counts the inputs from 0."""
@@ -61,8 +73,8 @@ class Explanations(list[Explanation]):
 
     @property
     def cost(self) -> Ledger:
-        """What all explanations cost together."""
-        return sum((e.cost for _, e in _finished(self)), Ledger())
+        """What all explanations cost together, and what was ``lost`` on those that failed."""
+        return sum((e.cost for _, e in _finished(self)), self.lost)
 
     def to_shap(self) -> Any:
         """Return one ``shap.Explanation`` of all inputs.

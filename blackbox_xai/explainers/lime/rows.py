@@ -134,8 +134,9 @@ class _RowLaw:
     def __init__(self, row: DrawnRow, penalty: float) -> None:
         self.row, self.penalty = row, penalty
         self.numeric = row.numbers.there
-        differs = row.row.varies[:, ~self.numeric]
-        alike = 1 - row.row.fill_weights @ differs
+        alike = np.ones(0)
+        if not self.numeric.all():
+            alike = 1 - row.row.fill_weights @ row.row.varies[:, ~self.numeric]
         self._same_category = alike / (alike + (1 - alike) * penalty)
         self._mass = np.empty(len(self.numeric))
         self._mass[~self.numeric] = alike

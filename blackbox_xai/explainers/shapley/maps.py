@@ -22,12 +22,19 @@ __all__ = [
     "shared_map",
     "solve_all",
     "solve_pairs",
+    "suited_map",
     "variances",
 ]
 
 _MAP_BYTES = 12 << 20
 SCALE, NOISE = 0.25, 0.01  # of the kernel
 _NEAR = 1 / 6  # measured on games of 8 to 100 features
+_STURDY = 1.0  # noise of a kernel for interactions of five and more
+_WORTH = 0.8  # of the variance, from which another map is taken
+_MOST_TRIED = 512  # pairs
+_LOOKED_AT = 24  # fills
+_ROUNDING = 1e-9  # of the scores
+_ALONE = 1e-5  # of the highest precision: a pair with less is not foretold by the others
 _UNLIKE = 1.1  # of the variance: features of one game differ in how far they are off
 
 
@@ -35,17 +42,17 @@ class _Maps:
     """Maps that were made lately, up to a limit of memory."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[int, int, int], OddMap] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int, int, float], OddMap] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, n: int, n_pairs: int, seed: int) -> OddMap:
+    def get(self, n: int, n_pairs: int, seed: int, noise: float) -> OddMap:
         """Return a map, made when it is not there."""
-        key = (n, n_pairs, seed)
+        key = (n, n_pairs, seed, noise)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        made = _make_map(n, n_pairs, seed)
+        made = _make_map(n, n_pairs, seed, noise)
         with self._lock:
             self._kept[key] = made
             while len(self._kept) > 1 and sum(m.nbytes for m in self._kept.values()) > _MAP_BYTES:
@@ -56,15 +63,58 @@ class _Maps:
 _maps = _Maps()
 
 
-def shared_map(n: int, n_pairs: int, seed: int) -> OddMap:
+def shared_map(n: int, n_pairs: int, seed: int, *, noise: float = NOISE) -> OddMap:
     """Return the design of ``n_pairs`` pairs of ``n`` features, and what makes values of it.
 
-    It depends on these numbers alone, so that all inputs share it.
+    It depends on these numbers alone, so that all inputs share it; the design not on ``noise``.
     """
-    return _maps.get(n, n_pairs, seed)
+    return _maps.get(n, n_pairs, seed, noise)
 
 
-def _make_map(n: int, n_pairs: int, seed: int) -> OddMap:
+def suited_map(odd_map: OddMap, odd: FloatArray, total: FloatArray, *, seed: int) -> OddMap:
+    """Return the map of the same design that is nearer for games like those seen.
+
+    Interactions of five and more are told apart from those of three by residuals; where they make
+    most of the error, a kernel that takes them for noise serves better.
+
+    Parameters
+    ----------
+    odd_map : OddMap
+        As made by ``shared_map`` with ``seed``.
+    odd : ndarray of shape (p, f, k)
+    total : ndarray of shape (f, k)
+    """
+    n, p, errors = odd_map.n_features, odd_map.n_pairs, odd_map.errors
+    if errors is None or p > _MOST_TRIED or odd.size == 0:
+        return odd_map
+    rest = odd[:, :_LOOKED_AT] - (odd_map.sizes - n / 2)[:, None, None] * (total[:_LOOKED_AT] / n)
+    rest = rest.reshape(p, -1)
+    rest = rest - np.where(odd_map.design.half, 0.5, -0.5) @ odd_map.apply(rest)
+    if np.abs(rest).max() <= _ROUNDING * np.abs(odd).max():
+        return odd_map
+    residuals = left_out_residuals(odd_map, rest)
+    parts = errors.composition(*_pulled(odd_map, rest, residuals))
+    if parts[0] * errors.errors[0] > 0.5 * (parts @ errors.errors):
+        return odd_map
+    other = shared_map(n, p, seed, noise=_STURDY)
+    if other.errors is None:
+        return odd_map
+    worth = parts @ other.errors.errors < _WORTH * (parts @ errors.errors)
+    return other if worth else odd_map
+
+
+def _pulled(
+    odd_map: OddMap, odd: FloatArray, residuals: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return precision times odd parts, and their products with these for each free pair."""
+    if odd_map.precision is None:
+        return np.zeros_like(odd), np.zeros(odd.shape[1])
+    pulled = residuals * np.diag(odd_map.precision)[:, None]
+    free = max(odd_map.n_pairs - odd_map.n_features + 1, 1)
+    return pulled, np.einsum("pm,pm->m", odd, pulled) / free
+
+
+def _make_map(n: int, n_pairs: int, seed: int, noise: float) -> OddMap:
     if n == 1:  # the whole total is its own
         empty = np.zeros(0)
         none = PairDesign(np.zeros((0, 1), dtype=bool), empty, empty)
@@ -73,7 +123,7 @@ def _make_map(n: int, n_pairs: int, seed: int) -> OddMap:
     design = paired_coalitions(n, n_pairs, rng)
     if n_pairs >= n_all_pairs(n):
         return exact_map(design)
-    return odd_map(design, np.full(n, SCALE / np.sqrt(n)), NOISE, level=True)
+    return odd_map(design, np.full(n, SCALE / np.sqrt(n)), noise, level=True)
 
 
 def solve_pairs(
@@ -117,12 +167,9 @@ def variances(odd_map: OddMap, odd: FloatArray, *, whole: bool = True) -> FloatA
     """
     residuals = left_out_residuals(odd_map, odd)
     p, n = len(odd), odd_map.n_features
-    if whole and odd_map.errors is not None and odd_map.precision is not None:
-        pulled = residuals * np.diag(odd_map.precision)[:, None]
-        free = max(p - n + 1, 1)
-        energy = np.einsum("pm,pm->m", odd, pulled) / free
-        factor = _UNLIKE * odd_map.errors.factor(pulled, energy)
-        factor *= student_factor(free + odd.shape[1]) ** 2
+    if whole and odd_map.errors is not None:
+        factor = _UNLIKE * odd_map.errors.factor(*_pulled(odd_map, odd, residuals))
+        factor *= student_factor(max(p - n + 1, 1) + odd.shape[1]) ** 2
     else:  # leave-one-out residuals overstate when there are few pairs for each feature
         factor = left_open(n, p) * (1 - min(n / p, 1.0) ** 1.5)
     return np.asarray(factor * (odd_map.weights**2 @ residuals**2))
@@ -151,12 +198,17 @@ def noise(odd_map: OddMap, odd: FloatArray) -> FloatArray:
 
 
 def left_out_residuals(odd_map: OddMap, odd: FloatArray) -> FloatArray:
-    """Return what each pair is off from what the others say of it, shape ``(p, m)``."""
+    """Return what each pair is off from what the others say of it, shape ``(p, m)``.
+
+    0 for a pair without which the others say nothing.
+    """
     precision = odd_map.precision
     if precision is None:
         return np.zeros_like(odd)
+    sharp = np.diag(precision)
+    sharp = np.where(sharp > _ALONE * sharp.max(), sharp, np.inf)
     scale = np.maximum(np.abs(odd).max(axis=0), 1e-300)
-    single = precision @ (odd / scale).astype(np.float32) / np.diag(precision)[:, None]
+    single = precision @ (odd / scale).astype(np.float32) / sharp[:, None]
     residual: FloatArray = single.astype(np.float64)
     residual *= scale
     return residual

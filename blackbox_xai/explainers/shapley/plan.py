@@ -152,7 +152,7 @@ def _all_fills(
     whole: FloatArray,
 ) -> Plan:
     n = n_varying[active]
-    chains = (n_pairs < np.ceil(_REGRESSION * n)) & (n_pairs < whole)
+    chains = (n_pairs < np.floor(_REGRESSION * n)) & (n_pairs < whole)
     n_pairs = np.where(chains, n - 1, n_pairs)
     repeats = np.where(chains | (n_pairs >= whole), 1, -(-n_pairs // MAX_PAIRS))
     order = np.argsort(n, kind="stable")

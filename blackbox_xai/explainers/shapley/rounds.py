@@ -75,9 +75,8 @@ def run_round(
     orders : callable, optional
         Draws the orders of features, from ``varies`` of some fills and the generator. None: any.
     """
-    sums = Sums(
-        v.n_features, full, hidden, plan, fit=fit, closeness=getattr(v.masked, "closeness", None)
-    )
+    closeness = getattr(v.masked, "closeness", None)
+    sums = Sums(v.n_features, full, hidden, plan, fit=fit, closeness=closeness, seed=seed)
     varies = np.asarray(v.masked.varies)
     new = plan.base_fills[np.isnan(hidden[plan.base_fills]).any(axis=1)]
 

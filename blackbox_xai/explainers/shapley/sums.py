@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from blackbox_xai.explainers.shapley.alike import Solved, error_shape, pool_fill
 from blackbox_xai.explainers.shapley.blocks import Block, Hidden
 from blackbox_xai.explainers.shapley.fitting import Scored, fit_kernel, fitted_values
 from blackbox_xai.explainers.shapley.leading import leads, with_triples
-from blackbox_xai.explainers.shapley.maps import solve_all
+from blackbox_xai.explainers.shapley.maps import solve_all, suited_map
 from blackbox_xai.explainers.shapley.plan import Plan
 from blackbox_xai.explainers.shapley.together import need_others, solve_together
 from blackbox_xai.protocols import Closeness, FloatArray, IntArray
@@ -44,8 +44,10 @@ class Sums:
         *,
         fit: bool,
         closeness: Closeness | None,
+        seed: int,
     ) -> None:
         shape = (d, len(full))
+        self.seed = seed
         self.full, self.hidden, self.closeness = full, hidden, closeness
         self.fit, self.repeats, self.chains = fit, plan.repeats, plan.has_chains
         self.n_fills = len(plan.fills)
@@ -68,6 +70,9 @@ class Sums:
         total = self.full - self.hidden[piece.fills]
         both = scores.reshape(-1, 2, len(total), len(self.full))
         odd = (both[:, 0] - both[:, 1]) / 2
+        if isinstance(piece.odd_map, OddMap):
+            suited = suited_map(piece.odd_map, odd, total, seed=self.seed)
+            piece = replace(piece, odd_map=suited)
         group = self._group(piece)
         values, variance = _solve(piece, odd, total, seen=group.fills)
         of_odd = piece.odd_map

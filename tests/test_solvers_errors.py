@@ -181,15 +181,6 @@ def test_a_bias_that_errors_explain_is_no_bias():
     assert none >= 3
 
 
-def test_scales_of_their_own_are_left_where_the_common_one_does_as_well():
-    """A game that is alike in all features has nothing to gain from a scale for each."""
-    masker = bx.TabularMasker(np.zeros((1, 12)))
-    explainer = bx.Shapley(budget=1 + 12 * 20, accuracy="high")
-    why = explainer.explain(lambda rows: np.tanh(rows.sum(axis=1) - 6), np.ones(12), masker)
-    np.testing.assert_allclose(why.values, why.values.mean(), atol=3 * why.std_err.max() + 1e-3)
-    assert why.diagnostics["kernel"] == "common"
-
-
 def test_levels_stand_in_strata_of_their_own():
     levels = spread_levels(50, 0.1, 0.9, np.random.default_rng(8))
     assert sorted(np.floor((levels - 0.1) / 0.8 * 50).astype(int).tolist()) == list(range(50))

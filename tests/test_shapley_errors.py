@@ -169,3 +169,21 @@ def test_intervals_are_as_wide_as_the_orders_of_interaction_make_them():
             actual.append(((why.values - exact) ** 2).mean())
         ratios.append(np.sqrt(np.mean(predicted) / np.mean(actual)))
     assert 0.95 < np.mean(ratios) < 1.22
+
+
+@pytest.mark.parametrize("budget", [900, 1500])
+def test_intervals_of_fitted_kernels_hold_where_most_coalitions_are_asked(budget):
+    mix, inside = np.random.default_rng(6).normal(size=(11, 8)) / np.sqrt(11), []
+    masker = bx.TabularMasker(np.zeros((1, 11)))
+
+    def model(inputs):
+        return np.tanh(2 * inputs @ mix).sum(axis=1)
+
+    for seed in range(4):
+        x = np.random.default_rng(seed).choice([-1.0, 1.0], 11)
+        exact = bx.ExactShapley().explain(model, x, masker)
+        explainer = bx.Shapley(budget=budget, accuracy="high", random_state=seed)
+        why = explainer.explain(model, x, masker)
+        assert why.diagnostics["kernel"] == "fitted"
+        inside.append(abs(why.values - exact.values) <= 1.96 * why.std_err)
+    assert np.mean(inside) >= 0.85  # it was half of that

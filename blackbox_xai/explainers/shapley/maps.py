@@ -171,7 +171,9 @@ def variances(odd_map: OddMap, odd: FloatArray, *, whole: bool = True) -> FloatA
         factor = _UNLIKE * odd_map.errors.factor(*_pulled(odd_map, odd, residuals))
         factor *= student_factor(max(p - n + 1, 1) + odd.shape[1]) ** 2
     else:  # leave-one-out residuals overstate when there are few pairs for each feature
-        factor = left_open(n, p) * (1 - min(n / p, 1.0) ** 1.5)
+        # Kernels fitted to the scores have no neighbours to lean on that the fit has not seen.
+        share = (1 - min(p / n_all_pairs(n), 1.0)) ** 2 if whole else left_open(n, p)
+        factor = share * (1 - min(n / p, 1.0) ** 1.5)
     return np.asarray(factor * (odd_map.weights**2 @ residuals**2))
 
 

@@ -20,8 +20,10 @@ __all__ = ["need_others", "solve_together"]
 _MOST_FEATURES = 300
 _MOST_PARTS = 2000  # of pairs, odd or even, in one process; its cost is their cube
 _MOST_ALONE = 1600  # of one fill, all of whose parts are in one process
+_FEWEST_BOTH, _FEWEST_ODD = 7, 2  # fills in one process, by which parts are looked at
 _WORK = 9e10  # parts of all fills times the square of those in one process
 _TRIAL = 160  # pairs that the process is chosen by
+_TRIAL_EACH, _TRIAL_ALONE = 300, 600  # the most of one fill among others, and alone
 _FEW = 3  # fills, whose features have scales of their own
 _APART = 0.3  # closeness of an input and the one fill
 _UNSURE, _BY_FEW = 1.4, 3.0  # on the variance, for what is taken for known; the more, the fewer
@@ -47,7 +49,7 @@ def solve_together(
     fills = _Fills(scored, solved, closeness, index)
     pairs = np.array([scored[s].block.odd_map.n_pairs + 1 for s, _ in index])
     for parts, even in ((2 * pairs, True), (pairs, False)):
-        if (most := _most(parts)) and fills.d <= _MOST_FEATURES:
+        if (most := _most(parts, even=even)) and fills.d <= _MOST_FEATURES:
             try:
                 return fills.solve(parts, most, even=even)
             except np.linalg.LinAlgError:
@@ -113,20 +115,27 @@ class _Fills:
         return alike
 
 
-def _most(parts: IntArray) -> float:
-    """Return how many parts one process may have; 0 where those are too few for two fills."""
+def _most(parts: IntArray, *, even: bool) -> float:
+    """Return how many parts one process may have; 0 where too few fills would be in it.
+
+    Even parts tell less of the values than as many odd ones of other fills.
+    """
     if len(parts) == 1:
         return float(parts[0]) if parts[0] <= _MOST_ALONE else 0.0
     most = min(_MOST_PARTS, float(np.sqrt(_WORK / parts.sum())))
-    return most if 2 * parts.max() <= most else 0.0
+    fewest = min(_FEWEST_BOTH if even else _FEWEST_ODD, len(parts))
+    return most if fewest * parts.max() <= most else 0.0
 
 
 def _trial(pairs: IntArray, d: int) -> tuple[IntArray, int]:
     """Return a few fills, and how many pairs of each are to be looked at.
 
-    Pairs of a fill tell of the process what its linear game leaves of them.
+    Pairs of a fill tell of the process what its linear game leaves of them: of many pairs that is
+    another thing than of few.
     """
-    each = int(max(_TRIAL // 4, 1.5 * d)) if len(pairs) > 1 else _TRIAL
+    each = min(max(_TRIAL // 4, 5 * d), _TRIAL_EACH)
+    if len(pairs) == 1:
+        each = min(max(_TRIAL, 4 * d), _TRIAL_ALONE)
     n_fills = max(_TRIAL // min(each, int(pairs.max())), 2)
     return np.linspace(0, len(pairs) - 1, min(n_fills, len(pairs))).astype(np.intp), each
 

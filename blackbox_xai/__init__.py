@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from blackbox_xai.maskers.fills import BlurFill as BlurFill
     from blackbox_xai.maskers.fills import ColourFill as ColourFill
     from blackbox_xai.maskers.fills import DrawnFill as DrawnFill
+    from blackbox_xai.maskers.fills import GreyFill as GreyFill
     from blackbox_xai.maskers.fills import ImageFill as ImageFill
     from blackbox_xai.maskers.fills import MeanFill as MeanFill
     from blackbox_xai.maskers.image import ImageMasker as ImageMasker
@@ -137,6 +138,7 @@ _HOME = {
     "Explanations": "blackbox_xai.results",
     "faithfulness": "blackbox_xai.evaluation.faithfulness",
     "Felzenszwalb": "blackbox_xai.maskers.segments",
+    "GreyFill": "blackbox_xai.maskers.fills",
     "Grid": "blackbox_xai.maskers.labels",
     "group_influence": "blackbox_xai.exemplars",
     "GroupInfluence": "blackbox_xai.exemplars",

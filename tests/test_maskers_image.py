@@ -90,7 +90,7 @@ def test_fills_do_what_they_say() -> None:
     rng = np.random.default_rng(1)
     labels = np.repeat([[0, 5]], 5, axis=0).repeat(3, axis=1)
     image = rng.random((5, 6, 3))
-    mean = bx.ImageMasker(labels).bind(image).filled[0]
+    mean = bx.ImageMasker(labels, bx.MeanFill()).bind(image).filled[0]
     for segment in (np.s_[:, :3], np.s_[:, 3:]):
         np.testing.assert_allclose(
             mean[segment], image[segment].mean(axis=(0, 1)) + 0 * mean[segment]
@@ -314,4 +314,32 @@ def test_settings_are_described() -> None:
     described = bx.ImageMasker(np.zeros((2, 2), int), fill=0.5).describe()
     assert described["segmenter"] == [[0, 0], [0, 0]]
     assert described["fill"] == 0.5
-    assert bx.ImageMasker().describe()["fill"] == {"type": "MeanFill"}
+    assert bx.ImageMasker().describe()["fill"] == {"type": "GreyFill"}
+
+
+def test_mid_grey_is_within_the_range_of_the_image() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.zeros((4, 4), int)
+    unit, wide = rng.random((4, 4, 3)), rng.integers(0, 900, (4, 4, 3), dtype=np.int32)
+    for image in (unit, wide, rng.normal(size=(4, 4, 1))):
+        filled = bx.GreyFill()(image, labels)
+        assert np.unique(filled).tolist() == [(image.min() + image.max()) / 2]
+    photo = rng.integers(0, 60, (4, 4, 4), dtype=np.uint8)
+    assert np.unique(bx.GreyFill()(photo, labels)).tolist() == [127.0]
+    clear = np.dstack([unit, np.full((4, 4), 255.0)])
+    assert bx.GreyFill()(clear, labels).max() <= 1
+
+
+def test_a_segment_of_one_colour_is_hidden_too() -> None:
+    image = np.zeros((2, 4))
+    image[:, 2:] = 1.0
+    masked = bx.ImageMasker(bx.Grid(rows=1, columns=2)).bind(image)
+    assert masked.varies.all()
+
+
+def test_a_colour_in_other_units_is_warned_of() -> None:
+    unit = np.random.default_rng(0).random((4, 5, 3))
+    with pytest.warns(UserWarning, match=r"127.*numbers from"):
+        bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=127).bind(unit)
+    bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=0).bind(unit)
+    bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=255).bind((40 * unit).astype(np.uint8))

@@ -20,7 +20,7 @@ from blackbox_xai.evaluation.metrics import area, cut_sizes, keep_least, keep_mo
 from blackbox_xai.evaluation.tables import Tabled
 from blackbox_xai.layouts import ImageLayout
 from blackbox_xai.ledger import Ledger
-from blackbox_xai.maskers.fills import BlurFill, ColourFill
+from blackbox_xai.maskers.fills import BlurFill, GreyFill
 from blackbox_xai.maskers.image import ImageMasker
 from blackbox_xai.maskers.masked_image import MaskedImage
 from blackbox_xai.protocols import FloatArray, IntArray
@@ -191,7 +191,7 @@ def pixel_faithfulness(
             ties = rng.random(maps[0].size)
             rank = [ranks(heat.ravel(), ties) for heat in maps]
             curves.append([])
-            for fill in (ColourFill(colour=_grey(images[i])), BlurFill(sigma=sigma)):
+            for fill in (GreyFill(), BlurFill(sigma=sigma)):
                 masked = _bound(images[i], fill, channels, maps[0].shape)
                 found, spent = _curves(black_box, masked, rank, name, n_steps)
                 curves[-1].append(found)
@@ -251,14 +251,6 @@ def _labels(one: Explanation) -> IntArray:
     if not isinstance(one.layout, ImageLayout):
         raise InputError("explanations must be of images.")
     return one.layout.labels
-
-
-def _grey(image: Any) -> float:
-    """Return the middle of the range of an image's type, or of a float image itself."""
-    array = np.asarray(image)
-    if array.dtype.kind in "iu":
-        return float(np.iinfo(array.dtype).max // 2)
-    return float(array.min() + array.max()) / 2
 
 
 def _bound(image: Any, fill: Any, channels: Any, shape: tuple[int, ...]) -> MaskedImage:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from blackbox_xai.maskers.defaults import default_masker
-from blackbox_xai.maskers.fills import BlurFill, ColourFill, DrawnFill, ImageFill, MeanFill
+from blackbox_xai.maskers.fills import (
+    BlurFill,
+    ColourFill,
+    DrawnFill,
+    GreyFill,
+    ImageFill,
+    MeanFill,
+)
 from blackbox_xai.maskers.image import ImageMasker
 from blackbox_xai.maskers.labels import Grid
 from blackbox_xai.maskers.segments import Felzenszwalb, Quickshift, Regions, Slic
@@ -15,6 +22,7 @@ __all__ = [
     "ColourFill",
     "DrawnFill",
     "Felzenszwalb",
+    "GreyFill",
     "Grid",
     "ImageFill",
     "ImageMasker",

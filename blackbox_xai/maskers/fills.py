@@ -7,6 +7,7 @@ which scores are averaged. Any callable that does the same may stand in its plac
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +19,42 @@ from blackbox_xai._checks import check_int, check_positive, shown
 from blackbox_xai.errors import InputError
 from blackbox_xai.protocols import FloatArray, IntArray
 
-__all__ = ["BlurFill", "ColourFill", "DrawnFill", "Fill", "ImageFill", "MeanFill"]
+__all__ = ["BlurFill", "ColourFill", "DrawnFill", "Fill", "GreyFill", "ImageFill", "MeanFill"]
+
+_FAR = 10.0  # ranges of the image beyond it; a dark picture of bright paint stays within
 
 Fill = Callable[[NDArray[Any], IntArray], NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class GreyFill:
+    """Mid-grey: 127 in images of bytes, else halfway from the darkest to the brightest number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.zeros((1, 2), int)
+    >>> GreyFill()(np.array([[[0.0], [1.0]]]), labels)[..., 0]
+    array([[0.5, 0.5]])
+    >>> GreyFill()(np.array([[[9], [20]]], dtype=np.uint8), labels)[..., 0]
+    array([[127., 127.]])
+    """
+
+    def __call__(
+        self,
+        image: NDArray[Any],
+        labels: IntArray,  # noqa: ARG002  # every fill is called alike
+    ) -> FloatArray:
+        """Return the filled image."""
+        if image.dtype == np.uint8:
+            return np.full(image.shape, 127.0)
+        colours = image[..., :3] if image.shape[-1] == 4 else image
+        return np.full(image.shape, float(colours.min()) / 2 + float(colours.max()) / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeanFill:
-    """Each segment becomes its mean colour.
+    """Each segment becomes its mean colour, as in lime; one of a single colour stays as it is.
 
     Examples
     --------
@@ -86,7 +115,8 @@ class ColourFill:
     Parameters
     ----------
     colour : float or tuple of float
-        One number, or one for each channel, in units of the image.
+        One number, or one for each channel, in units of the image. One that is far outside the
+        range of the image, as 127 where pixels end at 1, is warned of.
 
     Examples
     --------
@@ -112,9 +142,23 @@ class ColourFill:
                 f"colour must be one number or one for each of {channels} channels, "
                 f"got {shown(self.colour)}."
             )
+        _warn_of_scale(colour, image)
         filled = np.zeros(image.shape)
         filled[..., : max(colour.size, 1) if colour.size > 1 else channels] = colour
         return filled
+
+
+def _warn_of_scale(colour: FloatArray, image: NDArray[Any]) -> None:
+    """Warn of a colour in other units than the image: its type holds more than its numbers use."""
+    low, high = float(image.min()), float(image.max())
+    far = _FAR * (high - low)
+    if image.dtype.kind == "f" and (colour.max() > high + far or colour.min() < low - far) and far:
+        warnings.warn(
+            f"fill is {shown(colour.tolist())}, but the image has numbers from {low:g} to "
+            f"{high:g}. Give the fill in units of the image.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from blackbox_xai._plain import plain
 from blackbox_xai.maskers._pictures import as_dtype, as_image, channels_first, filled_images
-from blackbox_xai.maskers.fills import MeanFill
+from blackbox_xai.maskers.fills import GreyFill
 from blackbox_xai.maskers.labels import relabelled
 from blackbox_xai.maskers.masked_image import MaskedImage
 from blackbox_xai.maskers.segments import Segmenter, Slic
@@ -30,9 +30,9 @@ class ImageMasker:
         (channels last) that returns a label for each pixel, or such labels. Labels may start
         anywhere and have gaps: every distinct label is a segment.
     fill : callable, number, sequence or ndarray
-        ``MeanFill``, ``BlurFill``, ``ColourFill``, ``ImageFill``, ``DrawnFill``, or a function of
-        image and labels; a number or a colour; an image (channels last); or a list of fills, whose
-        scores are averaged.
+        ``GreyFill``, ``MeanFill``, ``BlurFill``, ``ColourFill``, ``ImageFill``, ``DrawnFill``, or a
+        function of image and labels; a number or a colour; an image (channels last); or a list of
+        fills, whose scores are averaged.
     channels : {"last", "first"}, optional
         Where colours stand in the image. None: found from the shape, or an error if that is not
         possible. The model receives images in the layout that the user gives.
@@ -52,7 +52,7 @@ class ImageMasker:
     """
 
     segmenter: Segmenter | NDArray[Any] = field(default_factory=Slic)
-    fill: Any = field(default_factory=MeanFill)
+    fill: Any = field(default_factory=GreyFill)
     channels: Literal["last", "first"] | None = field(default=None, kw_only=True)
     keep_alpha: bool = field(default=True, kw_only=True)
 

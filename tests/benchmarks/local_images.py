@@ -119,7 +119,7 @@ def ours():
     grey = bx.ImageMasker(fill=127.0)
     fine = bx.ImageMasker(bx.Slic(n_segments=260), fill=127.0)
     regions = bx.ImageMasker(bx.Regions(), fill=127.0)
-    means = bx.ImageMasker()
+    means = bx.ImageMasker(fill=bx.MeanFill())
     both = bx.ImageMasker(fill=[bx.ColourFill(colour=127.0), bx.BlurFill()])
     stride = {120: 24, 500: 9, 1000: 6}
     return {

@@ -338,7 +338,7 @@ def test_a_segment_of_one_colour_is_hidden_too() -> None:
 
 
 def test_a_colour_in_other_units_is_warned_of() -> None:
-    unit = np.random.default_rng(0).random((4, 5, 3))
+    unit = np.random.default_rng(0).random((6, 5, 3))
     with pytest.warns(UserWarning, match=r"127.*numbers from"):
         bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=127).bind(unit)
     bx.ImageMasker(bx.Grid(rows=2, columns=2), fill=0).bind(unit)

@@ -142,6 +142,20 @@ def test_errors_shrink_and_are_covered(estimator):
     assert 0.8 < predicted / actual * np.sqrt(2 / np.pi) < 1.5
 
 
+@pytest.mark.parametrize("estimator", [bx.KernelShap, bx.LeverageShapley])
+@pytest.mark.parametrize("more", [0, 4, 5, 12])
+def test_few_pairs_have_errors_that_hold_or_none(estimator, more):
+    masker, inside = bx.TabularMasker(np.zeros((1, 8))), []
+    for seed in range(40):
+        x, model = np.random.default_rng(seed).normal(size=8), net(8, seed=seed)
+        exact = bx.ExactShapley().explain(model, x, masker).values
+        why = estimator(budget=2 + 2 * (8 + more), random_state=seed).explain(model, x, masker)
+        assert (why.std_err is None) == (more < 5)
+        if why.std_err is not None:
+            inside.append(abs(why.values - exact) <= 1.96 * why.std_err)
+    assert not inside or 0.92 <= np.mean(inside) <= 0.99
+
+
 @pytest.mark.parametrize("estimator", SAMPLED)
 def test_too_small_a_budget_says_how_much_is_needed(estimator):
     background, x = table(10, 4)

@@ -10,7 +10,7 @@ import pytest
 
 import blackbox_xai as bx
 from blackbox_xai.coalitions.fields import spread_levels
-from blackbox_xai.coalitions.shapley import n_all_pairs, paired_coalitions
+from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs, paired_coalitions
 from blackbox_xai.explainers.shapley.merging import mean_round
 from blackbox_xai.explainers.shapley.rounds import Round
 from blackbox_xai.solvers.additive import fit_contrasts
@@ -18,7 +18,7 @@ from blackbox_xai.solvers.kriging import odd_map
 from blackbox_xai.solvers.ridge import fit_ridge, held_out_r2
 from blackbox_xai.solvers.shapley import chain_values, exact_values, paired_map, paired_values
 from blackbox_xai.solvers.slopes import slopes
-from blackbox_xai.solvers.student import student_error, student_factor
+from blackbox_xai.solvers.student import student_error, student_factor, student_widths
 
 
 def odd_parts(game, design):
@@ -28,7 +28,7 @@ def odd_parts(game, design):
     return (game[ones] - game[others]) / 2, game[-1] - game[0]
 
 
-def test_errors_of_pairs_come_from_fits_without_each_pair():
+def test_errors_of_pairs_come_from_fits_with_and_without_each_pair():
     rng = np.random.default_rng(0)
     game = rng.normal(size=(1 << 7, 2))
     design = paired_coalitions(7, 25, rng)
@@ -38,12 +38,32 @@ def test_errors_of_pairs_come_from_fits_without_each_pair():
     target = odd - (design.half.sum(axis=1) - 3.5)[:, None] * total / 7
     left_out = np.empty_like(odd)
     root = np.sqrt(design.weights)[:, None]
+    whole = target - half @ np.linalg.lstsq(half * root, target * root, rcond=None)[0]
     for pair in range(25):
         rest = np.arange(25) != pair
         fit = np.linalg.lstsq((half * root)[rest], (target * root)[rest], rcond=None)[0]
         left_out[pair] = target[pair] - half[pair] @ fit
-    expected = np.sqrt((paired_map(design)[0] ** 2 * (1 - design.chance)) @ left_out**2)
+    share = paired_map(design)[0] ** 2 * (1 - design.chance)
+    own = share @ (whole * left_out)  # the square between that of a fit with a pair and without
+    deciding = share.sum(axis=1) ** 2 / (share**2).sum(axis=1)
+    own *= student_widths(1 / (1 / deciding + 1 / 19 - 1 / 25))[:, None] ** 2
+    alike = share.sum(axis=1)[:, None] * (whole**2).sum(axis=0) / 19 * student_factor(20) ** 2
+    expected = np.sqrt(np.maximum(own, alike))
     np.testing.assert_allclose(paired_values(design, odd, total)[1], expected, rtol=1e-9)
+
+
+def test_too_few_pairs_cannot_tell_how_far_they_are_off():
+    game, rng = np.random.default_rng(0).normal(size=(1 << 7, 2)), np.random.default_rng(1)
+    for n_pairs, told in ((7, False), (11, False), (12, True)):
+        design = paired_coalitions(7, n_pairs, rng)
+        assert (paired_values(design, *odd_parts(game, design))[1] is not None) == told
+
+
+def test_a_fit_that_cannot_tell_features_apart_is_the_least_one():
+    half = np.array([[True, True, False, False], [True, False, True, True]])
+    design = PairDesign(half, np.full(2, 0.5), np.zeros(2))
+    centred = half - half.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(paired_map(design)[0], np.linalg.pinv(centred), atol=1e-12)
 
 
 def test_kriging_is_exact_with_all_pairs_whatever_its_noise():

@@ -7,7 +7,7 @@ from scipy.special import stdtrit
 
 from blackbox_xai.protocols import FloatArray
 
-__all__ = ["student_error", "student_factor"]
+__all__ = ["student_error", "student_factor", "student_widths"]
 
 _Z95 = 1.959963984540054
 _FEWEST = 5
@@ -27,7 +27,12 @@ def student_factor(n: float) -> float:
     >>> round(student_factor(10), 3)
     1.154
     """
-    return float(stdtrit(n - 1, 0.975)) / _Z95
+    return float(student_widths(np.array(n - 1.0)))
+
+
+def student_widths(degrees: FloatArray) -> FloatArray:
+    """Quantiles of Student's t over that of the normal, at 97.5 %, for degrees of freedom."""
+    return np.asarray(stdtrit(degrees, 0.975) / _Z95, dtype=np.float64)
 
 
 def student_error(repeats: FloatArray) -> FloatArray | None:

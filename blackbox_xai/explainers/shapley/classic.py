@@ -124,9 +124,7 @@ class _PairedShapley(_GridShapley):
         design = paired_coalitions(n, size, rng, leverage=self.by_leverage)
         odd = yield from _odd_parts(design.half, v.n_features, active)
         values, std_err = paired_values(design, odd, total)
-        p = len(design.half)
-        reliable = p > n or p == n_all_pairs(n)
-        return values, std_err if reliable else None, p
+        return values, std_err, len(design.half)
 
 
 class KernelShap(_PairedShapley):
@@ -134,6 +132,7 @@ class KernelShap(_PairedShapley):
 
     Coalitions come in pairs of complements, sizes that fit are taken whole, nothing is drawn
     twice, values sum exactly to the score less the base, and none is forced to zero.
+    Five pairs more than features have standard errors; fewer cannot tell.
 
     Parameters
     ----------
@@ -164,6 +163,8 @@ class KernelShap(_PairedShapley):
 
 class LeverageShapley(_PairedShapley):
     """Shapley values by weighted regression on coalitions drawn by their leverage scores.
+
+    Five pairs more than features have standard errors; fewer cannot tell.
 
     Parameters
     ----------

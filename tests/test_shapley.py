@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 import blackbox_xai as bx
 from blackbox_xai.errors import BudgetError, InputError
 from blackbox_xai.explainers.shapley.blocks import Block
+from blackbox_xai.explainers.shapley.grid import fewest_rows
 from blackbox_xai.explainers.shapley.maps import shared_map
+from blackbox_xai.explainers.shapley.plan import default_rows
 from blackbox_xai.solvers.kriging import ChainMap
 from blackbox_xai.solvers.shapley import exact_values
 
@@ -300,6 +303,26 @@ def test_link_after_the_mean():
     assert far(near, truth) < 0.1
     with pytest.raises(BudgetError, match="apply the link per row"):
         bx.Shapley(budget=50, link="logit", link_after_mean=True).explain(probability, x, masker)
+
+
+def test_a_link_after_the_mean_needs_no_budget_however_many_background_rows():
+    background, x = table(10, 600)
+    explainer = bx.Shapley(link=np.tanh, link_after_mean=True)
+    why = explainer.explain(net(10), x, bx.TabularMasker(background))
+    assert why.cost.rows == 1 + 600 + 2 * 20 * 600 == fewest_rows(np.ones((600, 10)))
+    few = explainer.explain(net(10), x, bx.TabularMasker(background, n_centroids=50))
+    assert few.cost.rows == 5_051
+    np.testing.assert_allclose(why.values.sum(axis=0) + why.base, why.scores, atol=1e-9)
+    with pytest.raises(BudgetError, match=r"at least 24601 model rows.*n_centroids=50"):
+        replace(explainer, budget=24_600).explain(net(10), x, bx.TabularMasker(background))
+
+
+def test_usual_budgets_are_those_that_are_documented():
+    masker, x = bx.TabularMasker(table(10, 600)[0]), table(10, 600)[1]
+    assert default_rows(np.ones((600, 10), dtype=bool)) == 10_102
+    assert 9_800 < bx.Shapley().plan(net(10), x[None], masker).rows <= 10_102
+    few = bx.TabularMasker(table(7, 600)[0], n_centroids=50)
+    assert bx.ShapleyInteractions().plan(net(7), x[None, :7], few).rows == 6_351
 
 
 def test_tolerance_stops_early_and_within_the_budget():

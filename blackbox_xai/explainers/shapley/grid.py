@@ -7,11 +7,11 @@ import numpy as np
 from blackbox_xai.coalitions.shapley import n_all_pairs
 from blackbox_xai.errors import BudgetError
 from blackbox_xai.explainers.shapley.maps import shared_map, solve_pairs
-from blackbox_xai.protocols import FloatArray
+from blackbox_xai.protocols import BoolArray, FloatArray
 from blackbox_xai.results import Attribution
 from blackbox_xai.values import Link, Query, Steps, ValueFunction, check_linked, linked
 
-__all__ = ["grid_round"]
+__all__ = ["fewest_rows", "grid_round"]
 
 _MAX_PAIRS = 1024
 _MAX_EXACT = 15
@@ -38,9 +38,10 @@ def grid_round(
     rng : Generator
     """
     d, r = v.n_features, v.n_fills
-    active = np.flatnonzero(v.masked.varies.any(axis=0))
+    varies = np.asarray(v.masked.varies)
+    active = np.flatnonzero(varies.any(axis=0))
     n = len(active)
-    n_pairs = _affordable(n, r, rows)
+    n_pairs = _affordable(varies, rows)
     hidden = _linked(link, (yield Query(np.zeros((1, d), dtype=bool))))[0]
     score = _linked(link, full[None])[0]
     values, std_err = np.zeros((d, len(full))), np.zeros((d, len(full)))
@@ -69,17 +70,34 @@ def _linked(link: Link, mean: FloatArray) -> FloatArray:
     return answer
 
 
-def _affordable(n: int, r: int, rows: int) -> int:
-    """Return the pairs that ``rows`` rows pay for; each coalition costs ``r``."""
+def fewest_rows(varies: BoolArray) -> int:
+    """Return the model rows below which nothing is estimated: two pairs for each feature.
+
+    Examples
+    --------
+    >>> fewest_rows(np.ones((600, 10), dtype=bool))
+    24601
+    """
+    r, n = len(varies), int(varies.any(axis=0).sum())
+    return 1 + r + 2 * r * _fewest_pairs(n)
+
+
+def _fewest_pairs(n: int) -> int:
+    return min(2 * n, n_all_pairs(n), _MAX_PAIRS) if n > 1 else 0
+
+
+def _affordable(varies: BoolArray, rows: int) -> int:
+    """Return the pairs that ``rows`` rows pay for; each coalition costs one for each fill."""
+    r, n = len(varies), int(varies.any(axis=0).sum())
     if n <= 1:
         return 0
     whole = n_all_pairs(n)
-    needed = min(2 * n, whole)
     n_pairs = (rows - r) // (2 * r)
-    if n_pairs < needed:
+    if n_pairs < _fewest_pairs(n):
         raise BudgetError(
-            f"Shapley with link_after_mean=True needs at least {1 + r + 2 * r * needed} model rows "
+            f"Shapley with link_after_mean=True needs at least {fewest_rows(varies)} model rows "
             f"for {n} varying features and {r} background rows; budget is {rows + 1}. Raise "
-            "budget, give fewer background rows, or apply the link per row."
+            "budget, give fewer background rows (as TabularMasker(n_centroids=50)), or apply the "
+            "link per row."
         )
     return whole if n <= _MAX_EXACT and n_pairs >= whole else min(n_pairs, whole - 1, _MAX_PAIRS)

@@ -81,6 +81,8 @@ class ShapleyInteractions(LocalExplainer):
     budget : int, optional
         Model rows for one input, each coalition costing one row for each background row. None:
         all coalitions of up to 10 varying features, otherwise three coalitions for each pair.
+        With 7 features that is 76,201 rows under 600 background rows, and 6,351 under 50
+        centroids of them.
     link : {"identity", "logit"} or callable
         Applied to the scores of every row, before the mean over the background.
     random_state : int

@@ -72,7 +72,8 @@ class Plan:
 def default_rows(varies: BoolArray) -> int:
     """Return a budget in model rows when the user names none.
 
-    As many coalitions as is usual for one background row, or ten for each feature of up to 100.
+    As many coalitions as is usual for one background row, or ten for each feature under each of
+    up to 100 background rows.
     """
     n = int(varies.any(axis=0).sum())
     fills = min(int(varies.any(axis=1).sum()), _DEFAULT_FILLS)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import pickle
-import sys
 from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 
+from blackbox_xai._checks import unfitted
 from blackbox_xai._inputs import as_rows
 from blackbox_xai.adapters.base import Adapter
 from blackbox_xai.adapters.named import NamedColumns
@@ -165,18 +165,9 @@ def _kind(estimator: Any) -> str | None:
 
 def _check_fitted(estimator: Any) -> None:
     """Say so when a scikit-learn estimator is not fitted."""
-    if "sklearn" not in sys.modules or not hasattr(estimator, "get_params"):
-        return
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError as error:
+    if unfitted(estimator):
         name = type(estimator).__name__
-        raise InputError(f"{name} is not fitted. Call fit before it is explained.") from error
-    except TypeError:  # not scikit-learn's own: nothing to go by
-        return
+        raise InputError(f"{name} is not fitted. Call fit before it is explained.")
 
 
 def _output_names(estimator: Any, unit: Scale) -> tuple[str, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -9,7 +10,14 @@ import numpy as np
 
 from blackbox_xai.errors import InputError
 
-__all__ = ["check_choice", "check_fraction", "check_int", "check_positive", "shown"]
+__all__ = [
+    "check_choice",
+    "check_fraction",
+    "check_int",
+    "check_positive",
+    "shown",
+    "unfitted",
+]
 
 
 def shown(value: Any, limit: int = 80) -> str:
@@ -49,6 +57,22 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> str:
         known = ", ".join(repr(choice) for choice in choices)
         raise InputError(f"{name} must be one of {known}, got {shown(value)}.")
     return value
+
+
+def unfitted(estimator: Any) -> bool:
+    """Return whether this is a scikit-learn estimator that still waits for ``fit``."""
+    if "sklearn" not in sys.modules or not hasattr(estimator, "get_params"):
+        return False
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return True
+    except TypeError:  # not scikit-learn's own: nothing to go by
+        return False
+    return False
 
 
 def _number(name: str, value: Any) -> float:

@@ -15,6 +15,7 @@ import blackbox_xai as bx
 from blackbox_xai.adapters import CallableModel
 from blackbox_xai.errors import InputError, Interrupted, PredictError
 from blackbox_xai.explainers.base import LocalExplainer
+from blackbox_xai.explainers.outcomes import unfinished
 from blackbox_xai.results import Attribution, Explanation
 from blackbox_xai.values import Query, Steps, ValueFunction
 from toys import Deadly, Linear, Spy
@@ -154,7 +155,7 @@ def test_what_was_finished_before_a_failure_is_kept(masker: Any) -> None:
     with pytest.raises(PredictError, match="nine is not scored") as caught:
         bx.ExactShapley().explain_many(FailsOnNine(), xs, masker)
     assert caught.value.input == 17
-    assert str(caught.value) == "Input 17: nine is not scored"
+    assert str(caught.value).startswith("Input 17: nine is not scored. Rows are masked inputs")
     partial = caught.value.partial
     assert [i for i, e in enumerate(partial) if e is None] == [17]
     with pytest.warns(RuntimeWarning, match="19 of 20 inputs were explained"):
@@ -202,7 +203,7 @@ def test_ctrl_c_keeps_finished_windows(masker: Any) -> None:
             raise KeyboardInterrupt
         return inputs.sum(1)
 
-    with pytest.raises(Interrupted, match="10 of 20") as caught:
+    with pytest.raises(Interrupted, match=r"10 of 20.*Stopped by: Interrupted\.$") as caught:
         Shuffled().explain_many(impatient, X, masker)
     done = [i for i, e in enumerate(caught.value.partial) if e is not None]
     assert done == list(range(10))
@@ -210,6 +211,13 @@ def test_ctrl_c_keeps_finished_windows(masker: Any) -> None:
     with pytest.warns(RuntimeWarning, match="10 of 20"):
         many = Shuffled().explain_many(impatient, X, masker, on_error="return")
     assert sum(isinstance(e, Explanation) for e in many) == 10
+
+
+def test_ctrl_c_is_called_the_same_wherever_it_is_caught() -> None:
+    where = unfinished([None, 1], KeyboardInterrupt()), unfinished([None, 1], Interrupted())
+    assert set(where) == {
+        "1 of 2 inputs were explained; the rest are None. Stopped by: Interrupted."
+    }
 
 
 def test_progress_counts_inputs_and_changes_nothing(masker: Any) -> None:
@@ -298,7 +306,7 @@ def test_a_sparse_batch_says_how_to_make_it_dense() -> None:
         bx.explain(Linear(WEIGHTS), sparse.csr_matrix(X), background=BACKGROUND)
 
 
-@pytest.mark.parametrize("detector", [3, bx.OODDetector])
+@pytest.mark.parametrize("detector", [3, bx.OODDetector, bx.OODDetector()])
 def test_what_detects_nothing_is_refused_before_anything_is_sent(detector):
     rows = []
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from blackbox_xai._checks import check_choice, check_int, check_positive, shown
+from blackbox_xai._checks import check_choice, check_int, check_positive, shown, unfitted
 from blackbox_xai._inputs import n_rows, row
 from blackbox_xai._parallel import DIED, Died, Progress, child_rng, pmap, progress_hook
 from blackbox_xai._plain import plain
@@ -337,7 +337,11 @@ def _check_detector(detector: Any) -> None:
     if detector is None:
         return
     if isinstance(detector, type) or not callable(getattr(detector, "p_values", None)):
-        raise InputError(
-            "detector must be a fitted detector, such as OODDetector().fit(background), "
-            f"got {shown(detector)}."
-        )
+        got = shown(detector)
+    elif unfitted(detector):
+        got = f"{shown(detector)}, which is not fitted"
+    else:
+        return
+    raise InputError(
+        f"detector must be a fitted detector, such as OODDetector().fit(background), got {got}."
+    )

@@ -40,7 +40,8 @@ def lost_on(errors: Sequence[BaseException]) -> Ledger:
 def unfinished(finished: list[Any], error: BaseException) -> str:
     """Say how many inputs were explained, and what stopped the rest."""
     done = sum(e is not None for e in finished)
-    why = str(error) or type(error).__name__
+    ctrl_c = str(Interrupted()) if isinstance(error, KeyboardInterrupt) else type(error).__name__
+    why = str(error) or ctrl_c
     return f"{done} of {len(finished)} inputs were explained; the rest are None. Stopped by: {why}"
 
 

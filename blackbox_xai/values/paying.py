@@ -20,6 +20,7 @@ __all__ = ["drive", "drive_all"]
 Result = TypeVar("Result")
 
 _CHUNK_BYTES = 8 << 20
+_COUNTED = "Rows are masked inputs, counted as they were sent."
 
 
 def drive(runs: Sequence[tuple[Purse, Steps[Result]]]) -> list[Result]:
@@ -152,7 +153,10 @@ def _send(
     try:
         scores, cost = model.predict_counted(inputs)
     except ModelError as error:
-        rows = getattr(error, "rows", ()) or range(int(starts[-1]))
+        named = getattr(error, "rows", ())
+        if named:
+            error.args = (f"{str(error).rstrip('.')}. {_COUNTED}",)
+        rows = named or range(int(starts[-1]))
         guilty = np.unique(np.searchsorted(starts, np.fromiter(rows, np.intp), side="right") - 1)
         failed |= {pieces[i].job: error for i in guilty if i < len(pieces)}
         _send(batch, jobs, pieces, failed)

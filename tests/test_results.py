@@ -289,3 +289,17 @@ def test_what_rounding_left_of_a_zero_is_shown_as_zero() -> None:
 def test_stored_numbers_must_fit_the_names(change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"has shape .*, expected .* from the names"):
         Explanation.from_dict({**explanation().to_dict(), **change})
+
+
+def test_many_rows_are_drawn_at_once_and_what_differs_is_refused() -> None:
+    mixed = explanation(layout=TabularLayout((7.0, "low")))
+    many = Explanations([explanation(), None, mixed])  # type: ignore[list-item]  # one has failed
+    ax = many.plot(output="default")
+    assert ax.get_xlabel() == "effect on probability of default (2 rows)"
+    drawn = np.sort(np.concatenate([np.asarray(c.get_offsets())[:, 0] for c in ax.collections]))
+    np.testing.assert_array_equal(drawn, [-0.5, -0.5, -0.25, -0.25])
+    assert many.plot().get_xlabel() == "effect on probability of ok (2 rows)"
+    with pytest.raises(InputError, match=r"same features and outputs.*explanations\[0\].plot"):
+        Explanations([explanation(), explanation(feature_names=("age", "wage"))]).plot()
+    with pytest.raises(InputError, match="at least one explanation"):
+        Explanations([]).plot()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blackbox_xai.plotting.image import image
 from blackbox_xai.plotting.local import plot_explanation
+from blackbox_xai.plotting.many import plot_explanations
 from blackbox_xai.plotting.maps import map_points
 from blackbox_xai.plotting.methods import agreement, curves
 from blackbox_xai.plotting.overview import bar
@@ -23,6 +24,7 @@ __all__ = [
     "image",
     "map_points",
     "plot_explanation",
+    "plot_explanations",
     "scatter",
     "text",
     "waterfall",

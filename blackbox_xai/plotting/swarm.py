@@ -147,7 +147,7 @@ def _value_bar(ax: Axes) -> None:
     bar = figure.colorbar(colours, ax=ax, fraction=0.03, pad=0.02, boundaries=np.linspace(0, 1, 65))
     bar.set_ticks([0, 1], labels=["low", "high"])
     height = figure.get_figheight() - 1.0
-    label = wrap("value of the feature (grey: missing)", height, 9)
+    label = wrap("value of the feature (grey: no number)", height, 9)
     bar.set_label(label, fontsize=9)
 
 

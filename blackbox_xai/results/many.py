@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blackbox_xai import _export
 from blackbox_xai.errors import InputError
 from blackbox_xai.ledger import Ledger
 from blackbox_xai.results.explanation import Explanation
 from blackbox_xai.results.table import long_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Explanations"]
 
@@ -87,6 +90,40 @@ class Explanations(list[Explanation]):
             When shap is not installed, or the inputs do not share features and outputs.
         """
         return _export.to_shap([e for _, e in _finished(self)])
+
+    def plot(
+        self,
+        *,
+        output: int | str | None = None,
+        ax: Axes | None = None,
+        max_display: int = 10,
+        palette: Any = None,
+        title: str | None = None,
+    ) -> Axes:
+        """Draw the attributions of all rows of a table for one output; never calls the model.
+
+        Parameters
+        ----------
+        output : int or str, optional
+            Which output; None means the one with the highest mean score.
+        ax, max_display, palette, title
+            As for ``Explanation.plot``; features beyond ``max_display`` are not shown.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            When features or outputs differ, as those of texts and images do.
+        """
+        from blackbox_xai.plotting import plot_explanations
+
+        done = [e for _, e in _finished(self)]
+        return plot_explanations(
+            done, output=output, ax=ax, max_display=max_display, palette=palette, title=title
+        )
 
 
 def _finished(many: Iterable[Explanation | None]) -> list[tuple[int, Explanation]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from blackbox_xai.errors import InputError
+from blackbox_xai.layouts import Layout
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
 
-__all__ = ["Bound"]
+__all__ = ["Around", "Bound", "Written"]
 
 
 class Bound:
@@ -49,3 +51,56 @@ class Bound:
         batch = self.allocate(n)
         self.write(batch, 0, coalitions, fills)
         return self.inputs(batch, n)
+
+
+@dataclass(frozen=True, eq=False)
+class Around(Bound):
+    """Base of inputs that go to the model as those of another bound input do.
+
+    Parameters
+    ----------
+    inner : MaskedInput
+        Its features, layout and containers are taken.
+    """
+
+    inner: MaskedInput
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """As of the inner input."""
+        return self.inner.feature_names
+
+    @property
+    def layout(self) -> Layout:
+        """As of the inner input."""
+        return self.inner.layout
+
+    @property
+    def row_bytes(self) -> int:
+        """Memory of one input, in bytes."""
+        return self.inner.row_bytes
+
+    def allocate(self, n: int) -> Any:
+        """Return buffers for ``n`` inputs."""
+        return self.inner.allocate(n)
+
+    def inputs(self, batch: Any, n: int) -> Any:
+        """Return the first ``n`` inputs as the model takes them."""
+        return self.inner.inputs(batch, n)
+
+
+class Written(Around):
+    """Base of inputs whose features are written in one way: ``kept`` says what they become."""
+
+    soft = True
+    n_fills = 1
+
+    @property
+    def fill_weights(self) -> FloatArray:
+        """One way to write."""
+        return np.ones(1)
+
+    @property
+    def varies(self) -> BoolArray:
+        """Every feature may change, shape ``(1, d)``."""
+        return np.ones((1, len(self.feature_names)), dtype=bool)

@@ -9,8 +9,7 @@ import numpy as np
 
 from blackbox_xai._checks import check_int, check_positive, shown
 from blackbox_xai.errors import InputError
-from blackbox_xai.layouts import TabularLayout
-from blackbox_xai.maskers.base import Bound
+from blackbox_xai.maskers.base import Around
 from blackbox_xai.maskers.columns import RawBlock
 from blackbox_xai.maskers.tabular import MaskedRow, TabularMasker
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
@@ -100,19 +99,14 @@ class ConditionalMasker:
 
 
 @dataclass(frozen=True, eq=False)
-class ConditionalRow(Bound):
+class ConditionalRow(Around):
     """One row whose hidden features go with the kept ones; made by ``ConditionalMasker.bind``."""
 
-    row: MaskedRow
+    inner: MaskedRow
     square_gaps: FloatArray
     n_fills: int
     bandwidth: float
     soft = False
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the features."""
-        return self.row.feature_names
 
     @property
     def fill_weights(self) -> FloatArray:
@@ -122,25 +116,7 @@ class ConditionalRow(Bound):
     @property
     def varies(self) -> BoolArray:
         """False where no background row differs from ``x``, shape ``(r, d)``."""
-        return np.tile(self.row.varies.any(axis=0), (self.n_fills, 1))
-
-    @property
-    def layout(self) -> TabularLayout:
-        """The values of ``x``, one for each feature."""
-        return self.row.layout
-
-    @property
-    def row_bytes(self) -> int:
-        """Memory of one masked row, in bytes."""
-        return self.row.row_bytes
-
-    def allocate(self, n: int) -> list[Any]:
-        """Return buffers for ``n`` rows."""
-        return self.row.allocate(n)
-
-    def inputs(self, batch: list[Any], n: int) -> Any:
-        """Return the first ``n`` rows as the model takes them."""
-        return self.row.inputs(batch, n)
+        return np.tile(self.inner.varies.any(axis=0), (self.n_fills, 1))
 
     def write(
         self, batch: list[Any], at: int, kept: BoolArray | FloatArray, fills: IntArray | None
@@ -155,7 +131,7 @@ class ConditionalRow(Bound):
             else:
                 draws = fills[start : start + _BLOCK]
                 rows, chosen = block, donors[np.arange(len(block)), draws]
-            self.row.write(batch, at, rows, chosen)
+            self.inner.write(batch, at, rows, chosen)
             at += len(rows)
 
     def donors(self, kept: BoolArray) -> IntArray:
@@ -165,7 +141,7 @@ class ConditionalRow(Bound):
         far = kept.astype(np.float64) @ self.square_gaps / _UNIT
         per_feature = far / np.maximum(kept.sum(axis=1), 1)[:, None]
         per_feature -= per_feature.min(axis=1, keepdims=True)
-        weights = np.exp(-per_feature / (2 * self.bandwidth**2)) * self.row.fill_weights
+        weights = np.exp(-per_feature / (2 * self.bandwidth**2)) * self.inner.fill_weights
         ladder = np.cumsum(weights, axis=1)
         steps = (np.arange(self.n_fills) + 0.5) / self.n_fills * ladder[:, -1:]
         numbers = np.arange(len(kept))[:, None]

@@ -9,8 +9,7 @@ import numpy as np
 
 from blackbox_xai._checks import shown
 from blackbox_xai.errors import InputError
-from blackbox_xai.layouts import TabularLayout
-from blackbox_xai.maskers.base import Bound
+from blackbox_xai.maskers.base import Around
 from blackbox_xai.maskers.draws import DrawnRow
 from blackbox_xai.maskers.tabular import MaskedRow
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray, MaskedInput
@@ -45,45 +44,26 @@ def blended(masked: MaskedInput) -> MaskedInput:
 
 
 @dataclass(frozen=True, eq=False)
-class BlendedRow(Bound):
+class BlendedRow(Around):
     """A row of numbers; ``kept`` is the share of ``x`` in each column, the rest background."""
 
-    row: DrawnRow
+    inner: DrawnRow
     soft = True
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The columns."""
-        return self.row.feature_names
 
     @property
     def n_fills(self) -> int:
         """Number of background rows."""
-        return self.row.row.n_fills
+        return self.inner.inner.n_fills
 
     @property
     def fill_weights(self) -> FloatArray:
         """Weights of the background rows."""
-        return self.row.row.fill_weights
+        return self.inner.inner.fill_weights
 
     @property
     def varies(self) -> BoolArray:
         """As of the row."""
-        return self.row.row.varies
-
-    @property
-    def layout(self) -> TabularLayout:
-        """As of the row."""
-        return self.row.layout
-
-    @property
-    def row_bytes(self) -> int:
-        """Memory of one row, in bytes."""
-        return self.row.row_bytes
-
-    def allocate(self, n: int) -> Any:
-        """Return buffers for ``n`` rows."""
-        return self.row.allocate(n)
+        return self.inner.inner.varies
 
     def write(
         self, batch: Any, at: int, kept: BoolArray | FloatArray, fills: IntArray | None
@@ -93,9 +73,5 @@ class BlendedRow(Bound):
         if fills is None:
             fills = np.tile(np.arange(self.n_fills), len(shares))
             shares = np.repeat(shares, self.n_fills, axis=0)
-        background = self.row.background[fills]
-        self.row.write(batch, at, background + shares * (self.row.x - background), None)
-
-    def inputs(self, batch: Any, n: int) -> Any:
-        """Return the first ``n`` rows."""
-        return self.row.inputs(batch, n)
+        background = self.inner.background[fills]
+        self.inner.write(batch, at, background + shares * (self.inner.x - background), None)

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from blackbox_xai.errors import InputError
-from blackbox_xai.layouts import ImageLayout, TabularLayout
-from blackbox_xai.maskers.base import Bound
+from blackbox_xai.maskers.base import Written
 from blackbox_xai.maskers.draws import DrawnRow
 from blackbox_xai.maskers.masked_image import MaskedImage
 from blackbox_xai.maskers.tabular import MaskedRow
@@ -58,35 +57,18 @@ def shifted(masked: MaskedInput) -> Shifted:
 
 
 @dataclass(frozen=True, eq=False)
-class ShiftedImage(Bound):
+class ShiftedImage(Written):
     """An image; a shift is added to all pixels and colours of a segment.
 
     Images of integers are rounded and stay within the range of their type.
     """
 
-    image: MaskedImage
-    soft = True
-    n_fills = 1
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The segments."""
-        return self.image.feature_names
-
-    @property
-    def fill_weights(self) -> FloatArray:
-        """One way to move."""
-        return np.ones(1)
-
-    @property
-    def varies(self) -> BoolArray:
-        """Every segment moves, shape ``(1, d)``."""
-        return np.ones((1, len(self.feature_names)), dtype=bool)
+    inner: MaskedImage
 
     @property
     def unit(self) -> FloatArray:
         """A two-hundredth of the range of the image."""
-        pixels = self.image.image
+        pixels = self.inner.image
         reach = float(pixels.max()) - float(pixels.min())
         return np.full(
             len(self.feature_names), 0.005 * (reach or max(abs(float(pixels.max())), 1.0))
@@ -100,74 +82,44 @@ class ShiftedImage(Bound):
     @property
     def grain(self) -> FloatArray:
         """One level in images of integers."""
-        return np.full(len(self.feature_names), float(self.image.image.dtype.kind in "iub"))
-
-    @property
-    def layout(self) -> ImageLayout:
-        """As that of the image."""
-        return self.image.layout
-
-    @property
-    def row_bytes(self) -> int:
-        """Memory of one image, in bytes."""
-        return self.image.row_bytes
-
-    def allocate(self, n: int) -> Any:
-        """Return a buffer for ``n`` images."""
-        return self.image.allocate(n)
+        return np.full(len(self.feature_names), float(self.inner.image.dtype.kind in "iub"))
 
     def write(
         self, batch: Any, at: int, kept: BoolArray | FloatArray, fills: IntArray | None
     ) -> None:
         """Write moved images from row ``at`` on; ``fills`` has no meaning here."""
         del fills
-        pixels = self.image.image
+        pixels = self.inner.image
         whole = pixels.dtype.kind in "iub"
         limits = np.iinfo(pixels.dtype) if pixels.dtype.kind in "iu" else None
         for row, shifts in enumerate(kept, start=at):
-            shift = shifts.astype(np.float64)[self.image.labels]
+            shift = shifts.astype(np.float64)[self.inner.labels]
             if pixels.ndim == 3:
-                shift = shift[None] if self.image.channels_first else shift[..., None]
+                shift = shift[None] if self.inner.channels_first else shift[..., None]
             moved = pixels + shift
             if whole:
                 moved = np.rint(moved)
             batch[row] = moved if limits is None else np.clip(moved, limits.min, limits.max)
 
-    def inputs(self, batch: Any, n: int) -> Any:
-        """Return the first ``n`` images."""
-        return self.image.inputs(batch, n)
-
 
 @dataclass(frozen=True, eq=False)
-class ShiftedRow(Bound):
+class ShiftedRow(Written):
     """A row of a table; a shift is added to a column of numbers. Other columns stay."""
 
-    row: DrawnRow
-    soft = True
-    n_fills = 1
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The columns."""
-        return self.row.feature_names
-
-    @property
-    def fill_weights(self) -> FloatArray:
-        """One way to move."""
-        return np.ones(1)
+    inner: DrawnRow
 
     @property
     def varies(self) -> BoolArray:
         """Columns of numbers move, shape ``(1, d)``."""
-        return self.row.numbers.there[None]
+        return self.inner.numbers.there[None]
 
     @property
     def unit(self) -> FloatArray:
         """Half a standard deviation of the background; of ``x`` where that is constant."""
-        spread = 0.5 * self.row.numbers.spread
-        still = np.where(np.isnan(self.row.x) | (self.row.x == 0), 1.0, np.abs(self.row.x))
+        spread = 0.5 * self.inner.numbers.spread
+        still = np.where(np.isnan(self.inner.x) | (self.inner.x == 0), 1.0, np.abs(self.inner.x))
         unit = np.where(spread > 0, spread, 0.1 * still)
-        return np.where(self.row.numbers.there & ~np.isnan(self.row.x), unit, 0.0)
+        return np.where(self.inner.numbers.there & ~np.isnan(self.inner.x), unit, 0.0)
 
     @property
     def noise_unit(self) -> FloatArray:
@@ -177,28 +129,12 @@ class ShiftedRow(Bound):
     @property
     def grain(self) -> FloatArray:
         """One in columns of integers."""
-        return self.row.numbers.whole.astype(np.float64)
-
-    @property
-    def layout(self) -> TabularLayout:
-        """As that of the row."""
-        return self.row.layout
-
-    @property
-    def row_bytes(self) -> int:
-        """Memory of one row, in bytes."""
-        return self.row.row_bytes
-
-    def allocate(self, n: int) -> Any:
-        """Return buffers for ``n`` rows."""
-        return self.row.allocate(n)
+        return self.inner.numbers.whole.astype(np.float64)
 
     def write(
         self, batch: Any, at: int, kept: BoolArray | FloatArray, fills: IntArray | None
     ) -> None:
         """Write moved rows from row ``at`` on; ``fills`` has no meaning here."""
-        self.row.write(batch, at, self.row.x + np.where(self.row.numbers.there, kept, 0.0), fills)
-
-    def inputs(self, batch: Any, n: int) -> Any:
-        """Return the first ``n`` rows."""
-        return self.row.inputs(batch, n)
+        self.inner.write(
+            batch, at, self.inner.x + np.where(self.inner.numbers.there, kept, 0.0), fills
+        )

@@ -136,7 +136,7 @@ class _RowLaw:
         self.numeric = row.numbers.there
         alike = np.ones(0)
         if not self.numeric.all():
-            alike = 1 - row.row.fill_weights @ row.row.varies[:, ~self.numeric]
+            alike = 1 - row.inner.fill_weights @ row.inner.varies[:, ~self.numeric]
         self._same_category = alike / (alike + (1 - alike) * penalty)
         self._mass = np.empty(len(self.numeric))
         self._mass[~self.numeric] = alike
@@ -204,7 +204,7 @@ class _RowLaw:
 
 def _category(row: DrawnRow, j: int, points: FloatArray, same: float) -> FloatArray:
     """Return -1 with probability ``same``, else a background row of another category."""
-    others = row.row.fill_weights * row.row.varies[:, j]
+    others = row.inner.fill_weights * row.inner.varies[:, j]
     total = others.sum()
     if total <= 0:
         return np.full(len(points), -1.0)

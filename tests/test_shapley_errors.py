@@ -187,3 +187,28 @@ def test_intervals_of_fitted_kernels_hold_where_most_coalitions_are_asked(budget
         assert why.diagnostics["kernel"] == "fitted"
         inside.append(abs(why.values - exact.values) <= 1.96 * why.std_err)
     assert np.mean(inside) >= 0.85  # it was half of that
+
+
+@pytest.mark.parametrize(("d", "budget"), [(12, 2050), (13, 2050)])
+def test_intervals_hold_where_triples_are_taken_out(d, budget):
+    """What triples leave is of higher orders, which the map with them in it gets wrong."""
+    masker, inside, ratio = bx.TabularMasker(np.zeros((1, d))), [], []
+
+    def fives(inputs):
+        triple = inputs[:, 0] * inputs[:, 7] * inputs[:, 9]
+        return inputs[:, :5].prod(axis=1) + inputs[:, 5:10].prod(axis=1) + triple / 2
+
+    def threes(inputs):
+        return inputs[:, :3].prod(axis=1) + inputs[:, 3:6].prod(axis=1)
+
+    for model in (fives, threes):
+        for seed in range(5):
+            x = np.random.default_rng(seed).choice([-1.0, 1.0], d)
+            exact = bx.ExactShapley().explain(model, x, masker)
+            why = bx.Shapley(budget=budget, random_state=seed).explain(model, x, masker)
+            assert why.diagnostics["kernel"] == "common"
+            off = why.values - exact.values
+            inside.append(abs(off) <= 1.96 * why.std_err)
+            ratio.append(np.linalg.norm(why.std_err) / np.linalg.norm(off))
+    assert np.mean(inside) >= 0.9  # it was half of that
+    assert 0.9 < np.median(ratio) < 1.6

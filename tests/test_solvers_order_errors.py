@@ -66,18 +66,41 @@ def test_noise_of_each_pair_by_itself():
     np.testing.assert_allclose(errors_of(mapped).errors[-1], error, rtol=1e-8)
 
 
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
 @pytest.mark.parametrize(("kind", "order"), [(0, 3), (1, 5)])
-def test_residuals_tell_orders_apart(kind, order):
-    """However strong a game is, its kind shows, and with it how far values are off."""
+def test_residuals_tell_orders_apart(kind, order, unit):
+    """However strong games are, their kind shows, and with it how far values are off."""
     mapped, rng = levelled_map(12, 150), np.random.default_rng(1)
     odd, _ = games_of(mapped, order)
-    games = odd @ rng.normal(size=(odd.shape[1], 40)) * np.logspace(-8, 8, 40)
+    games = odd @ rng.normal(size=(odd.shape[1], 40)) * unit
     pulled = mapped.precision @ games
     energy = (games * pulled).sum(axis=0) / (150 - 12 + 1)
     found = errors_of(mapped).composition(pulled, energy)
     assert found[kind] > 0.8 * found.sum()
     ratio = errors_of(mapped).errors[kind] / errors_of(mapped).seen[kind]
     assert errors_of(mapped).factor(pulled, energy) == pytest.approx(ratio, rel=0.1)
+
+
+def test_strong_games_say_of_what_kind_the_error_is():
+    """A few strong games of five among many weak ones of three: errors are those of five."""
+    mapped, rng = levelled_map(12, 150), np.random.default_rng(2)
+    threes, fives = games_of(mapped, 3)[0], games_of(mapped, 5)[0]
+    weak = threes @ rng.normal(size=(threes.shape[1], 30)) / np.sqrt(threes.shape[1])
+    strong = 10 * fives @ rng.normal(size=(fives.shape[1], 10)) / np.sqrt(fives.shape[1])
+    games = np.hstack([weak, strong])
+    pulled = mapped.precision @ games
+    energy = (games * pulled).sum(axis=0) / (150 - 12 + 1)
+    ratio = errors_of(mapped).errors[1] / errors_of(mapped).seen[1]
+    assert errors_of(mapped).factor(pulled, energy) == pytest.approx(ratio, rel=0.1)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_scores_of_any_size_have_errors(unit):
+    mapped = levelled_map(12, 60)
+    pulled = unit * np.random.default_rng(3).normal(size=(60, 3))
+    with np.errstate(over="ignore"):
+        energy = (pulled**2).sum(axis=0)
+    assert 0 < errors_of(mapped).factor(pulled, energy) < 2
 
 
 def test_without_games_the_kernel_stands():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
-from blackbox_xai.solvers.order_errors import OrderErrors, order_errors
+from blackbox_xai.solvers.order_errors import OrderErrors, odd_prior, order_errors
 from blackbox_xai.solvers.orders import levelled
 from blackbox_xai.solvers.shapley import paired_map
 
@@ -173,7 +173,8 @@ def odd_map(design: PairDesign, theta: FloatArray, noise: float, *, level: bool 
     if level:
         weights = levelled(weights, precision, design.half)
         if n_pairs >= n:  # with fewer no pair is free to tell
-            errors = order_errors(design.half, weights, precision, float(theta.mean()), noise)
+            prior = odd_prior(n, float(theta.mean()), noise)
+            errors = order_errors(design.half, weights, precision, prior)
     return OddMap(design, weights, precision.astype(np.float32), errors)
 
 

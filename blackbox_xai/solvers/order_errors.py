@@ -19,7 +19,7 @@ from scipy.optimize import nnls
 from blackbox_xai.protocols import BoolArray, FloatArray, IntArray
 from blackbox_xai.solvers.orders import sums_of_products
 
-__all__ = ["OrderErrors", "even_order_errors", "order_errors"]
+__all__ = ["OrderErrors", "even_order_errors", "odd_prior", "order_errors"]
 
 _EVEN_ORDERS = (4, 6)
 _ORDERS = (3, 5, 7)  # the rest is taken for noise, of each pair by itself
@@ -83,18 +83,24 @@ class OrderErrors:
 
     def composition(self, pulled: FloatArray, energy: FloatArray) -> FloatArray:
         """Return the variance ``(q,)`` of each kind, in units of the kernel; see ``factor``."""
-        games = energy > 0
-        some = (pulled[:, games][self.pairs] / np.sqrt(energy[games])).astype(np.float32)
+        top = float(energy.max(initial=0.0))
+        if not 0 < top < np.inf:
+            return self.prior.copy()
+        # Games count by their size, as they do in the error: large ones may be of other orders.
+        share = np.maximum(energy, 0.0) / top
+        square = float((share**2).sum())
+        number = share.sum() ** 2 / square
+        some = (pulled[self.pairs] / np.sqrt(top * square / share.sum())).astype(np.float32)
         forms = [float((some * (form @ some)).sum()) for form in self.forms]
         unit = np.maximum(self.prior, _FEWEST)
-        known = self.known * games.sum() * np.outer(unit, unit) + np.eye(len(unit)) / _OPEN**2
+        known = self.known * number * np.outer(unit, unit) + np.eye(len(unit)) / _OPEN**2
         told = self.lead @ forms * unit + self.prior / unit / _OPEN**2
         root = np.linalg.cholesky(known)
         return np.asarray(nnls(root.T, np.linalg.solve(root, told))[0] * unit)
 
 
 def order_errors(
-    half: BoolArray, weights: FloatArray, precision: FloatArray, scale: float, noise: float
+    half: BoolArray, weights: FloatArray, precision: FloatArray, prior: Sequence[float]
 ) -> OrderErrors:
     """Return what a map makes of games of one order each.
 
@@ -106,8 +112,8 @@ def order_errors(
         Values beyond an equal split from the odd parts less those of an equal split.
     precision : ndarray of shape (p, p)
         Inverse covariance of the odd parts with linear games projected out.
-    scale, noise : float
-        Of the kernel, as in ``odd_map``.
+    prior : sequence of float
+        Variances of the kinds in the kernel, as by ``odd_prior``.
 
     References
     ----------
@@ -117,8 +123,6 @@ def order_errors(
     n = half.shape[1]
     signs = np.where(half, 1.0, -1.0)
     orders = [order for order in _ORDERS if order < n]
-    parts = [comb(n, order) * np.tanh(scale) ** order for order in range(1, n + 1, 2)]
-    shares = [parts[order // 2] / sum(parts) for order in orders]
     pairs = _some(half)
     games = []
     for order in orders:
@@ -129,7 +133,13 @@ def order_errors(
         games.append((odd, values))
     forms = [_covariance(signs[pairs], order) for order in orders]
     noises = _of_noise(half, weights)
-    return _assembled(pairs, forms, games, weights, precision, noises, [*shares, noise])
+    return _assembled(pairs, forms, games, weights, precision, noises, prior)
+
+
+def odd_prior(n: int, scale: float, noise: float) -> list[float]:
+    """Return the variances of the kinds for ``n`` features, of a kernel as in ``odd_map``."""
+    parts = [comb(n, order) * np.tanh(scale) ** order for order in range(1, n + 1, 2)]
+    return [*(parts[order // 2] / sum(parts) for order in _ORDERS if order < n), noise]
 
 
 def even_order_errors(

@@ -7,7 +7,7 @@ features. Where few features do most, their triples stand out: they get weights 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 
@@ -41,7 +41,8 @@ class Triples:
         Pairs less parameters.
     gain : ndarray of shape (n, t)
         Change of the values for each weight.
-    columns : ndarray of shape (p, t)
+    pulled : ndarray of shape (p, t)
+        Precision of the pairs times the triples' odd parts.
     """
 
     known: FloatArray
@@ -49,7 +50,7 @@ class Triples:
     left: FloatArray
     free: int
     gain: FloatArray
-    columns: NDArray[np.float32]
+    pulled: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +66,39 @@ class TripleFit:
         Columns are directions in which the weights are uncertain independently.
     spread : ndarray of shape (f, t, k)
         Variance of the weights along these, in units of the noise.
+    strength : ndarray of shape (k,)
+        Prior variance of the weights, 0 for an output whose triples are not taken.
     """
 
     weights: FloatArray
     spent: FloatArray
     axes: FloatArray
     spread: FloatArray
+    strength: FloatArray
+
+    def of(self, fills: slice) -> TripleFit:
+        """Return the weights of some fills."""
+        return replace(
+            self,
+            weights=self.weights[fills],
+            spent=self.spent[fills],
+            axes=self.axes[fills],
+            spread=self.spread[fills],
+        )
+
+    def lead(self, i: int, j: int, seen: Triples) -> FloatArray:
+        """Return what makes weights ``(t, p)`` of odd parts, for output ``j`` of fill ``i``.
+
+        ``gain @ lead`` changes the map of values, ``-pulled @ lead`` the precision of the pairs.
+
+        Parameters
+        ----------
+        i, j : int
+        seen : Triples
+            Of fill ``i``.
+        """
+        axes = self.axes[i]
+        return np.asarray((axes * self.spread[i][:, j]) @ (axes.T @ seen.pulled.T))
 
 
 def see_triples(odd_map: OddMap, leading: IntArray, odd: FloatArray) -> Triples:
@@ -110,7 +138,7 @@ def see_triples(odd_map: OddMap, leading: IntArray, odd: FloatArray) -> Triples:
         left=rest.sum(axis=0, dtype=np.float64) * size**2,
         free=p - n + 1,
         gain=own - odd_map.weights @ columns,
-        columns=columns,
+        pulled=pulled,
     )
 
 
@@ -140,4 +168,4 @@ def triple_weights(fills: Sequence[Triples]) -> TripleFit | None:
         return None
     shrunk = prior[best] / (1 + prior[best] * roots[..., None]) * use
     spent = (shrunk * roots[..., None]).sum(axis=1)
-    return TripleFit(axes @ (shrunk * seen), spent, axes, shrunk)
+    return TripleFit(axes @ (shrunk * seen), spent, axes, shrunk, prior[best] * use)

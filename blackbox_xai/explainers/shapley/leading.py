@@ -6,13 +6,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox_xai.explainers.shapley.alike import Solved
 from blackbox_xai.explainers.shapley.fitting import Scored
-from blackbox_xai.explainers.shapley.maps import noise, variances
+from blackbox_xai.explainers.shapley.maps import factor_of, foretold, left_out_residuals
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.solvers.kriging import OddMap
-from blackbox_xai.solvers.triples import N_LEADING, N_TRIPLES, see_triples, triple_weights
+from blackbox_xai.solvers.order_errors import OrderErrors, order_errors
+from blackbox_xai.solvers.triples import (
+    N_LEADING,
+    N_TRIPLES,
+    TripleFit,
+    Triples,
+    see_triples,
+    triple_weights,
+)
 
 __all__ = ["leads", "with_triples"]
 
@@ -43,28 +52,75 @@ def with_triples(scored: Sequence[Scored], solved: Sequence[Solved]) -> list[Sol
     fit = triple_weights(seen)
     if fit is None:
         return list(solved)
-    values = [s.values.copy() for s in solved]
-    errors = [np.zeros_like(s.values) for s in solved]
-    for at, ((s, i), triples) in enumerate(zip(index, seen, strict=True)):
-        odd[s][:, i] -= triples.columns @ fit.weights[at]
-    spread = [
-        variances(block.odd_map, rest.reshape(len(rest), -1), whole=False).reshape(
-            -1, *rest.shape[1:]
-        )
-        for block, rest in zip(scored, odd, strict=True)
-    ]
-    for at, ((s, i), triples) in enumerate(zip(index, seen, strict=True)):
-        odd_map, place = scored[s].odd_map, scored[s].block.place[i]
-        there = np.flatnonzero(place < odd_map.n_features)
-        values[s][i, there] += (triples.gain @ fit.weights[at])[place[there]]
-        free = np.maximum(triples.free - fit.spent[at], 1.0)
-        # What a pair is off from the others is more than what it is off from all.
-        error = spread[s][:, i] * (triples.free / free) ** 1.5
-        unsure = (triples.gain @ fit.axes[at]) ** 2 @ fit.spread[at]
-        error += unsure * (noise(odd_map, odd[s][:, i]) / free)
-        errors[s][i, there] = error[place[there]]
-    parts = zip(solved, values, errors, strict=True)
-    return [replace(before, values=value, variance=error) for before, value, error in parts]
+    parts, at = [], 0
+    for block, before, rest in zip(scored, solved, odd, strict=True):
+        own = slice(at, at := at + len(before.values))
+        parts.append(_heeding(block, before, rest, seen[own], fit.of(own)))
+    return parts
+
+
+def _heeding(
+    scored: Scored, before: Solved, odd: FloatArray, seen: Sequence[Triples], fit: TripleFit
+) -> Solved:
+    """Return the fills of a block whose triples have weights of their own."""
+    by_place = _variances(scored.odd_map, odd, seen, fit)
+    values, variance = before.values.copy(), np.zeros_like(before.values)
+    for i, place in enumerate(scored.block.place):
+        there = np.flatnonzero(place < scored.odd_map.n_features)
+        values[i, there] += (seen[i].gain @ fit.weights[i])[place[there]]
+        variance[i, there] = by_place[i, place[there]]
+    return replace(before, values=values, variance=variance)
+
+
+def _variances(
+    odd_map: OddMap, odd: FloatArray, seen: Sequence[Triples], fit: TripleFit
+) -> FloatArray:
+    """Return variances ``(f, n, k)`` of values by place, from what the triples leave of ``odd``.
+
+    Leave-one-out residuals are those of the map with the triples in it, and so is what it makes
+    of each order of interaction.
+    """
+    (p, f, k), n = odd.shape, odd_map.n_features
+    sharp: FloatArray = np.diag(_precision(odd_map)).astype(np.float64)
+    pulled = left_out_residuals(odd_map, odd.reshape(p, -1)) * foretold(sharp)[:, None]
+    pulled = pulled.reshape(odd.shape)
+    variance = np.zeros((f, n, k))
+    for strength in np.unique(fit.strength):
+        some = np.flatnonzero(fit.strength == strength)
+        rest = pulled[:, :, some]
+        for i, triples in enumerate(seen):
+            lead = fit.lead(i, some[0], triples)
+            rest[:, i] -= triples.pulled @ fit.weights[i][:, some]
+            left = foretold(sharp - np.einsum("pt,tp->p", triples.pulled, lead))
+            weights = odd_map.weights + triples.gain @ lead
+            variance[i][:, some] = weights**2 @ (rest[:, i] / left[:, None]) ** 2
+        free = p - n + 1
+        energy = np.einsum("pfk,pfk->fk", odd[:, :, some], rest) / free
+        errors = _errors(odd_map, seen[0], fit.lead(0, some[0], seen[0]))
+        free -= fit.spent[:, some].mean()
+        games = rest.reshape(p, -1)
+        variance[:, :, some] *= factor_of(errors, games, energy.ravel(), free=free, games=f)
+    return variance
+
+
+def _errors(odd_map: OddMap, seen: Triples, lead: FloatArray) -> OrderErrors:
+    """Return what a map with the triples of a fill makes of games of one order each.
+
+    One fill stands for all of a block, in which leading features have other places.
+    """
+    if (known := odd_map.errors) is None:
+        raise TypeError("triples are told apart in maps that know their errors by order")
+    if not lead.any():
+        return known
+    precision = _precision(odd_map) - seen.pulled @ lead
+    weights = odd_map.weights + seen.gain @ lead
+    return order_errors(odd_map.design.half, weights, precision, known.prior.tolist())
+
+
+def _precision(odd_map: OddMap) -> NDArray[np.float32]:
+    if odd_map.precision is None:
+        raise TypeError("where all pairs are there, nothing is left to triples")
+    return odd_map.precision
 
 
 def _beyond(scored: Scored, solved: Solved) -> FloatArray:

@@ -11,14 +11,16 @@ import numpy as np
 from blackbox_xai.coalitions.shapley import PairDesign, n_all_pairs, paired_coalitions
 from blackbox_xai.protocols import FloatArray
 from blackbox_xai.solvers.kriging import ChainMap, OddMap, exact_map, odd_map
+from blackbox_xai.solvers.order_errors import OrderErrors
 from blackbox_xai.solvers.student import student_factor
 
 __all__ = [
     "NOISE",
     "SCALE",
+    "factor_of",
+    "foretold",
     "left_open",
     "left_out_residuals",
-    "noise",
     "shared_map",
     "solve_all",
     "solve_pairs",
@@ -35,6 +37,7 @@ _MOST_TRIED = 512  # pairs
 _LOOKED_AT = 24  # fills
 _ROUNDING = 1e-9  # of the scores
 _ALONE = 1e-5  # of the highest precision: a pair with less is not foretold by the others
+_ALIKE = 15  # degrees of freedom of one game, of which a few interactions make the error
 _UNLIKE = 1.1  # of the variance: features of one game differ in how far they are off
 
 
@@ -155,26 +158,45 @@ def solve_all(
         return values, np.zeros((n, *chosen.shape[1:]))
     # Linear games leave nothing: without them single precision does for what is left.
     linear = np.where(odd_map.design.half, 0.5, -0.5) @ beyond.reshape(n, -1)
-    variance = variances(odd_map, chosen.reshape(p, -1) - linear)
+    variance = variances(odd_map, chosen.reshape(p, -1) - linear, games=chosen.shape[1])
     return values, variance.reshape(n, *chosen.shape[1:])
 
 
-def variances(odd_map: OddMap, odd: FloatArray, *, whole: bool = True) -> FloatArray:
+def variances(odd_map: OddMap, odd: FloatArray, *, games: int) -> FloatArray:
     """Return variances of values ``(n, m)``, from what linear games leave of ``odd`` ``(p, m)``.
 
-    ``whole`` says that nothing else was taken out of the games, whose residuals then tell which
-    orders of interaction they are of.
+    ``games`` says how many of the ``m`` have features in orders of their own.
     """
     residuals = left_out_residuals(odd_map, odd)
     p, n = len(odd), odd_map.n_features
-    if whole and odd_map.errors is not None:
-        factor = _UNLIKE * odd_map.errors.factor(*_pulled(odd_map, odd, residuals))
-        factor *= student_factor(max(p - n + 1, 1) + odd.shape[1]) ** 2
+    if odd_map.errors is not None:
+        pulled, energy = _pulled(odd_map, odd, residuals)
+        factor = factor_of(odd_map.errors, pulled, energy, free=p - n + 1, games=games)
     else:  # leave-one-out residuals overstate when there are few pairs for each feature
         # Kernels fitted to the scores have no neighbours to lean on that the fit has not seen.
-        share = (1 - min(p / n_all_pairs(n), 1.0)) ** 2 if whole else left_open(n, p)
+        share = (1 - min(p / n_all_pairs(n), 1.0)) ** 2
         factor = share * (1 - min(n / p, 1.0) ** 1.5)
     return np.asarray(factor * (odd_map.weights**2 @ residuals**2))
+
+
+def factor_of(
+    errors: OrderErrors, pulled: FloatArray, energy: FloatArray, *, free: float, games: int
+) -> float:
+    """Return the variance of values over what leave-one-out residuals say, never too small.
+
+    Parameters
+    ----------
+    errors : OrderErrors
+    pulled, energy : ndarray of shape (p, m) and (m,)
+        As for ``OrderErrors.factor``.
+    free : float
+        Pairs of one game less what was fitted to them.
+    games : int
+        How many have features in orders of their own: what one is off by is luck.
+    """
+    known = 1 / (1 / (max(free, 1.0) + len(energy) - 1) + 1 / (_ALIKE * games))
+    unsure = student_factor(1 + known)
+    return _UNLIKE * errors.factor(pulled, energy) * unsure**2
 
 
 def left_open(n: int, n_pairs: int) -> float:
@@ -187,18 +209,6 @@ def left_open(n: int, n_pairs: int) -> float:
     return float((1 - min(n_pairs / whole, 1.0)) ** max(_NEAR * sqrt(whole), 2.0))
 
 
-def noise(odd_map: OddMap, odd: FloatArray) -> FloatArray:
-    """Return the sum of squares ``(m,)`` that linear games leave of ``odd``, each by its size.
-
-    Divided by how many pairs are free, it is the variance of the process in the kernel's units.
-    """
-    if odd_map.precision is None:
-        return np.zeros(odd.shape[1])
-    sharp = np.diag(odd_map.precision)[:, None]
-    squares: FloatArray = (odd * sharp * left_out_residuals(odd_map, odd)).sum(axis=0)
-    return np.maximum(squares, 0.0)
-
-
 def left_out_residuals(odd_map: OddMap, odd: FloatArray) -> FloatArray:
     """Return what each pair is off from what the others say of it, shape ``(p, m)``.
 
@@ -207,10 +217,14 @@ def left_out_residuals(odd_map: OddMap, odd: FloatArray) -> FloatArray:
     precision = odd_map.precision
     if precision is None:
         return np.zeros_like(odd)
-    sharp = np.diag(precision)
-    sharp = np.where(sharp > _ALONE * sharp.max(), sharp, np.inf)
+    sharp = foretold(np.diag(precision).astype(np.float64))
     scale = np.maximum(np.abs(odd).max(axis=0), 1e-300)
     single = precision @ (odd / scale).astype(np.float32) / sharp[:, None]
     residual: FloatArray = single.astype(np.float64)
     residual *= scale
     return residual
+
+
+def foretold(sharp: FloatArray) -> FloatArray:
+    """Return precisions ``(p,)`` of single pairs, infinite where the others foretell nothing."""
+    return np.where(sharp > _ALONE * sharp.max(), sharp, np.inf)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from blackbox_xai.coalitions.shapley import all_subsets, n_all_pairs, paired_coalitions
 from blackbox_xai.solvers.interactions import (
@@ -135,9 +137,28 @@ def test_even_map_keeps_games_of_pairs():
     def game(z):
         return np.einsum("ni,ij,nj->n", z, products, z)
 
-    even = (game(kept) + game(1 - kept)) / 2
+    even = (game(kept) + game(1 - kept) - game(np.ones((1, 8)))) / 2
     made = even_map(design, 0.1, 0.01)
     np.testing.assert_allclose(made.weights @ even, products[np.triu_indices(8, 1)], atol=1e-8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(6, 9), seed=st.integers(0, 10**6))
+def test_interactions_of_any_game_have_the_sums_that_single_features_show(n, seed):
+    rng = np.random.default_rng(seed)
+    game = rng.normal(size=(1 << n, 2))
+    truth = exact_interactions(game).sum(axis=1)
+    alone, whole = 1 << np.arange(n), (1 << n) - 1
+    np.testing.assert_allclose(truth, game[whole] - game[whole - alone] - game[alone] + game[0])
+    design = paired_coalitions(n, min(pairs_needed(n), n_all_pairs(n) - 1), rng)
+    code = design.half @ alone
+    even = (game[code] + game[whole - code] - game[0] - game[whole]) / 2
+    found, _, of_sums = even_map(design, 0.1, 0.01).solve(even)
+    sums, (rows, columns) = np.zeros((n, 2)), np.triu_indices(n, 1)
+    np.add.at(sums, rows, found)
+    np.add.at(sums, columns, found)
+    np.testing.assert_allclose(sums, truth, atol=1e-9)
+    assert not of_sums.any()
 
 
 def test_slope_of_the_likelihood():

@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 
 from blackbox_xai.coalitions.shapley import PairDesign
-from blackbox_xai.protocols import FloatArray
+from blackbox_xai.protocols import BoolArray, FloatArray
 from blackbox_xai.solvers.kriging import leave_one_out_map
 from blackbox_xai.solvers.order_errors import OrderErrors, even_order_errors
 from blackbox_xai.solvers.student import student_factor
@@ -32,14 +32,14 @@ class EvenMap:
     sums : ndarray of shape (n, p)
         Sums of interactions over each feature.
     errors, errors_of_sums : OrderErrors
-        How far interactions are off, and their sums.
+        How far interactions are off, and their sums; None where these are exact.
     """
 
     weights: FloatArray
     precision: FloatArray
     sums: FloatArray
     errors: OrderErrors
-    errors_of_sums: OrderErrors
+    errors_of_sums: OrderErrors | None
 
     def solve(self, even: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return interactions and their variances ``(q, k)``, and those of their sums ``(n, k)``.
@@ -47,7 +47,7 @@ class EvenMap:
         Parameters
         ----------
         even : ndarray of shape (p, k)
-            ``(v(S) + v(N - S)) / 2`` of each pair.
+            ``(v(S) + v(N - S)) / 2`` of each pair, less that of nothing and everything.
         """
         sharp = np.diag(self.precision)
         pulled = self.precision @ even
@@ -56,9 +56,11 @@ class EvenMap:
         left_out = (pulled / sharp[:, None]) ** 2
         wider = _UNLIKE * student_factor(free + 1) ** 2
         own = wider * self.errors.factor(pulled, energy)
-        of_sums = wider * self.errors_of_sums.factor(pulled, energy)
         values: FloatArray = self.weights @ even
-        return values, own * (self.weights**2 @ left_out), of_sums * (self.sums**2 @ left_out)
+        of_sums = np.zeros((len(self.sums), even.shape[1]))
+        if self.errors_of_sums is not None:
+            of_sums = self.errors_of_sums.factor(pulled, energy) * (self.sums**2 @ left_out)
+        return values, own * (self.weights**2 @ left_out), wider * of_sums
 
 
 def pairs_needed(n: int) -> int:
@@ -110,11 +112,15 @@ def even_map(design: PairDesign, scale: float, noise: float, *, faithful: bool =
 
     The even part of a game is taken for a constant, all products of two features, and a draw of
     a Gaussian process with kernel ``cosh(scale * sum_j s_j s'_j)``; the first two have flat
-    priors, so games without interactions of more than three come out exactly.
+    priors, so games without interactions of more than three come out exactly. The interactions of
+    one feature sum to what it adds to all others less what it adds to none, which the design
+    holds for each feature (they are the slope of what it adds, along sizes); they are moved as
+    little as that takes. Those of ``faithful`` have no such sum.
 
     Parameters
     ----------
     design : PairDesign
+        With all coalitions of one feature.
     scale : float
     noise : float
         Variance of what the kernel does not explain, in units of the kernel at one coalition.
@@ -135,10 +141,26 @@ def even_map(design: PairDesign, scale: float, noise: float, *, faithful: bool =
     sums = np.zeros((n, p))
     np.add.at(sums, rows, weights)
     np.add.at(sums, columns, weights)
-    errors = even_order_errors(
+    if not faithful:
+        weights, sums = _with_known_sums(design.half, weights, sums)
+    own, of_sums = even_order_errors(
         design.half, weights, sums, precision, scale, noise, faithful=faithful
     )
-    return EvenMap(weights, precision, sums, *errors)
+    return EvenMap(weights, precision, sums, own, of_sums if faithful else None)
+
+
+def _with_known_sums(
+    half: BoolArray, weights: FloatArray, sums: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return weights of interactions with the sums that single features have, and these."""
+    n = half.shape[1]
+    alone = np.flatnonzero(half.sum(axis=1) == 1)
+    known = np.zeros_like(sums)
+    known[half[alone].argmax(axis=1), alone] = -2.0
+    gap = known - sums
+    moved = (gap - gap.sum(axis=0) / (2 * n - 2)) / (n - 2)
+    rows, columns = np.triu_indices(n, 1)
+    return weights + moved[rows] + moved[columns], known
 
 
 def _interactions_of_kernel(signs: FloatArray, scale: float, *, faithful: bool) -> FloatArray:

@@ -181,7 +181,7 @@ def even_order_errors(
         there = np.zeros((n, len(sets)), dtype=np.float32)
         there[sets, np.arange(len(sets))[:, None]] = 1
         each = np.float32(4 / (order - 1) * (3 / (order + 1) if faithful else 1.0))
-        even = _products_of(signs, sets)
+        even = _products_of(signs, sets) - np.float32(1)  # less that of nothing and everything
         games.append((even, each * there[rows] * there[columns]))
         of_sums.append((even, each * (order - 1) * there))
     forms = [_covariance(signs[some], order, split=False) for order in orders]

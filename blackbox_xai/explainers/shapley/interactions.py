@@ -166,7 +166,7 @@ class ShapleyInteractions(LocalExplainer):
             kept[n_pairs:, active] = ~odd_map.design.half
             scores = yield Query(kept)
             maps = shared_map(n, n_pairs, self.random_state), self._even_map(n, n_pairs)
-            found = _estimated(*maps, scores, ends[1] - ends[0])
+            found = _estimated(*maps, scores, ends)
         return _dressed(self.index, found, active, ends[0], d, n_pairs)
 
     def _even_map(self, n: int, n_pairs: int) -> EvenMap:
@@ -210,12 +210,12 @@ def _shared_even_map(n: int, n_pairs: int, seed: int, *, faithful: bool) -> Even
     return even_map(design, _SCALE / np.sqrt(n), _NOISE, faithful=faithful)
 
 
-def _estimated(odd_map: OddMap, of_even: EvenMap, scores: FloatArray, total: FloatArray) -> _Found:
+def _estimated(odd_map: OddMap, of_even: EvenMap, scores: FloatArray, ends: FloatArray) -> _Found:
     """Return everything from one set of pairs: odd parts give values, even parts interactions."""
-    n, n_pairs, k = odd_map.n_features, odd_map.n_pairs, len(total)
+    n, n_pairs, k = odd_map.n_features, odd_map.n_pairs, ends.shape[1]
     both = scores.reshape(2, n_pairs, -1)
-    values, variance = solve_pairs(odd_map, (both[0] - both[1]) / 2, total)
-    found, error, of_sums = of_even.solve((both[0] + both[1]) / 2)
+    values, variance = solve_pairs(odd_map, (both[0] - both[1]) / 2, ends[1] - ends[0])
+    found, error, of_sums = of_even.solve(both.mean(axis=0) - ends.mean(axis=0))
     rows, columns = np.triu_indices(n, 1)
     pairs, spread = np.zeros((n, n, k)), np.zeros((n, n, k))
     pairs[rows, columns] = pairs[columns, rows] = found

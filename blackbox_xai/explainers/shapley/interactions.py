@@ -73,7 +73,8 @@ class ShapleyInteractions(LocalExplainer):
     ``explain`` returns an ``Explanation`` whose values are the features' own parts; ``pairs``
     takes the interactions out of it. With index "k-SII" and "FSII" own parts and interactions of
     all pairs sum to the score less the base, and "FSII" is the sum that fits the scores of all
-    coalitions best; with "SII" values are Shapley values.
+    coalitions best; with "SII" values are Shapley values. What the interactions of one feature sum
+    to (but those of "FSII") is known exactly, from hiding it alone and keeping it alone.
 
     Parameters
     ----------

@@ -184,23 +184,27 @@ def test_errors_of_interactions_are_as_large_as_those_made(index, least):
     assert least < np.sqrt(predicted / made) < 2.0
 
 
-def test_own_parts_hold_where_interactions_of_all_orders_are_strong():
+@pytest.mark.parametrize("budget", [300, 900])
+def test_own_parts_hold_where_interactions_of_all_orders_are_strong(budget):
     masker, whole = bx.TabularMasker(np.zeros((1, 11))), bx.ShapleyInteractions(budget=2**11)
 
     def model(inputs):
         return np.sin(2 * inputs.sum(axis=1))
 
-    inside, off = [], []
+    inside, off, of_pairs = [], [], []
     for seed in range(6):
         x = np.random.default_rng(seed).choice([-1.0, 1.0], 11)
         truth = whole.explain(model, x, masker)
-        why = replace(whole, budget=300, random_state=seed).explain(model, x, masker)
+        why = replace(whole, budget=budget, random_state=seed).explain(model, x, masker)
         off.append(np.abs(why.values - truth.values).mean() / np.abs(truth.values).mean())
         inside.append(abs(why.values - truth.values) <= 1.96 * why.std_err)
         found, right = (whole.pairs(one).values for one in (why, truth))
         np.testing.assert_allclose(found.sum(axis=1), right.sum(axis=1), atol=1e-9)
+        of_pairs.append(((whole.pairs(why).std_err ** 2).mean(), ((found - right) ** 2).mean()))
     assert np.mean(inside) > 0.9
     assert np.mean(off) < 0.5
+    predicted, made = np.mean(of_pairs, axis=0)
+    assert 0.8 < np.sqrt(predicted / made) < 2.2
 
 
 def test_a_bias_that_errors_explain_is_no_bias():

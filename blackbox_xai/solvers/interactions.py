@@ -29,6 +29,8 @@ class EvenMap:
         Interactions in the order of ``np.triu_indices(n, 1)``.
     precision : ndarray of shape (p, p)
         ``precision @ even / diag(precision)`` are the leave-one-out residuals.
+    open_weights : ndarray like ``weights``
+        What they take from scores beside sums that are known.
     sums : ndarray of shape (n, p)
         Sums of interactions over each feature.
     errors, errors_of_sums : OrderErrors
@@ -37,6 +39,7 @@ class EvenMap:
 
     weights: FloatArray
     precision: FloatArray
+    open_weights: FloatArray
     sums: FloatArray
     errors: OrderErrors
     errors_of_sums: OrderErrors | None
@@ -60,7 +63,7 @@ class EvenMap:
         of_sums = np.zeros((len(self.sums), even.shape[1]))
         if self.errors_of_sums is not None:
             of_sums = self.errors_of_sums.factor(pulled, energy) * (self.sums**2 @ left_out)
-        return values, own * (self.weights**2 @ left_out), wider * of_sums
+        return values, own * (self.open_weights**2 @ left_out), wider * of_sums
 
 
 def pairs_needed(n: int) -> int:
@@ -141,26 +144,32 @@ def even_map(design: PairDesign, scale: float, noise: float, *, faithful: bool =
     sums = np.zeros((n, p))
     np.add.at(sums, rows, weights)
     np.add.at(sums, columns, weights)
+    known = np.zeros_like(weights)
     if not faithful:
-        weights, sums = _with_known_sums(design.half, weights, sums)
+        weights = weights - _spread_out(sums)
+        sums = _known_sums(design.half)
+        known = _spread_out(sums)
     own, of_sums = even_order_errors(
-        design.half, weights, sums, precision, scale, noise, faithful=faithful
+        design.half, weights, known, sums, precision, scale, noise, faithful=faithful
     )
-    return EvenMap(weights, precision, sums, own, of_sums if faithful else None)
+    unknown = of_sums if faithful else None
+    return EvenMap(weights + known, precision, weights, sums, own, unknown)
 
 
-def _with_known_sums(
-    half: BoolArray, weights: FloatArray, sums: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return weights of interactions with the sums that single features have, and these."""
-    n = half.shape[1]
+def _known_sums(half: BoolArray) -> FloatArray:
+    """Return the weights ``(n, p)`` of what the interactions of each feature sum to."""
     alone = np.flatnonzero(half.sum(axis=1) == 1)
-    known = np.zeros_like(sums)
+    known = np.zeros(half.shape[::-1])
     known[half[alone].argmax(axis=1), alone] = -2.0
-    gap = known - sums
-    moved = (gap - gap.sum(axis=0) / (2 * n - 2)) / (n - 2)
+    return known
+
+
+def _spread_out(sums: FloatArray) -> FloatArray:
+    """Return the least interactions ``(n * (n - 1) / 2, p)`` with these sums ``(n, p)``."""
+    n = len(sums)
+    each = (sums - sums.sum(axis=0) / (2 * n - 2)) / (n - 2)
     rows, columns = np.triu_indices(n, 1)
-    return weights + moved[rows] + moved[columns], known
+    return np.asarray(each[rows] + each[columns], dtype=np.float64)
 
 
 def _interactions_of_kernel(signs: FloatArray, scale: float, *, faithful: bool) -> FloatArray:

@@ -145,6 +145,7 @@ def odd_prior(n: int, scale: float, noise: float) -> list[float]:
 def even_order_errors(
     half: BoolArray,
     weights: FloatArray,
+    known: FloatArray,
     sums: FloatArray,
     precision: FloatArray,
     scale: float,
@@ -158,7 +159,9 @@ def even_order_errors(
     ----------
     half : ndarray of shape (p, n)
     weights : ndarray of shape (n * (n - 1) / 2, p)
-        Interactions in the order of ``np.triu_indices(n, 1)``.
+        Interactions in the order of ``np.triu_indices(n, 1)``, less what is known of them.
+    known : ndarray like ``weights``
+        What is known of them.
     sums : ndarray of shape (n, p)
         Their sums over each feature.
     precision : ndarray of shape (p, p)
@@ -182,7 +185,8 @@ def even_order_errors(
         there[sets, np.arange(len(sets))[:, None]] = 1
         each = np.float32(4 / (order - 1) * (3 / (order + 1) if faithful else 1.0))
         even = _products_of(signs, sets) - np.float32(1)  # less that of nothing and everything
-        games.append((even, each * there[rows] * there[columns]))
+        part = known.astype(np.float32) @ even
+        games.append((even, each * there[rows] * there[columns] - part))
         of_sums.append((even, each * (order - 1) * there))
     forms = [_covariance(signs[some], order, split=False) for order in orders]
     prior = [*shares, noise]

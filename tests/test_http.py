@@ -18,8 +18,10 @@ import blackbox_xai.adapters.http.gate as gate_module
 import blackbox_xai.adapters.http.sizes as sizes_module
 from blackbox_xai.adapters.http import CustomJson, HttpModel, Limits, OpenInference, probe
 from blackbox_xai.adapters.http.codecs.tensors import Tensor
-from blackbox_xai.adapters.http.faults import Reply
+from blackbox_xai.adapters.http.faults import Fault, Reply, Verdict
 from blackbox_xai.adapters.http.gate import Gate
+from blackbox_xai.adapters.http.pieces import Piece
+from blackbox_xai.adapters.http.policy import decide
 from blackbox_xai.adapters.http.retry import RetryBudget, retry_after
 from blackbox_xai.adapters.http.rows import as_rows
 from blackbox_xai.adapters.http.sizes import BatchSize
@@ -432,3 +434,21 @@ def test_explanations_of_several_inputs_share_batches():
     local = bx.ExactShapley().explain_many(bx.as_model(truth), X[:8], masker)
     for far, near in zip(remote, local, strict=True):
         np.testing.assert_allclose(far.values, near.values, atol=1e-12)
+
+
+def test_bad_luck_in_a_queue_that_moves_is_no_failure():
+    client = SimpleNamespace(
+        limits=Limits(), answered=9, retries=RetryBudget(), gate=Gate(Limits())
+    )
+    piece = Piece(0.0, 0, 16, began=time.monotonic())
+    away = Fault(Verdict.AGAIN, "slow down", throttled=True, status=429)
+    for _ in range(9):  # others are answered between
+        todo = decide(piece, away, client)
+        assert not todo.fatal
+        piece.tries += not todo.free
+        client.answered += 1
+    assert piece.tries == Limits().retries
+    client.answered -= 1
+    assert decide(piece, away, client).fatal  # nobody was
+    strict = SimpleNamespace(limits=Limits(retries=0), answered=3)
+    assert decide(Piece(0.0, 0, 16), away, strict).fatal

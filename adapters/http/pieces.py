@@ -18,7 +18,8 @@ class Piece:
 
     ``placed`` says that the piece holds one of the places of its run; ``trial``, ``guarded``,
     ``suspect`` and ``lone`` that its size is tried out, that a canary goes with it, that it is a
-    part of a batch with a bad row, that it is a single row.
+    part of a batch with a bad row, that it is a single row. ``answered`` is how many requests
+    of all had been answered when this one last failed.
     """
 
     ready: float
@@ -33,6 +34,7 @@ class Piece:
     excused: bool = field(default=False, compare=False)
     placed: bool = field(default=False, compare=False)
     culprits: tuple[int, ...] = field(default=(), compare=False)
+    answered: int = field(default=0, compare=False)
 
     @property
     def n(self) -> int:

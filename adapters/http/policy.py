@@ -65,6 +65,7 @@ def _again(piece: Piece, fault: Fault, client: Client) -> Next:
     if fault.rows and fault.rows == piece.culprits:
         return _alone(piece, fault)
     piece.culprits = fault.rows
+    others, piece.answered = client.answered - piece.answered, client.answered
     now = time.monotonic()
     if fault.loading and now - piece.began < client.limits.startup:
         return Next(again=max(fault.wait or 0.0, _LOADING_SECONDS), free=True)
@@ -75,6 +76,10 @@ def _again(piece: Piece, fault: Fault, client: Client) -> Next:
     if fault.status == 429 and fault.wait is not None:
         return _repeat(piece, fault, client)
     if piece.tries >= (1 if piece.suspect and piece.n > 1 else client.limits.retries):
+        if fault.status == 429 and others and client.limits.retries:
+            return _repeat(
+                piece, fault, client, free=True
+            )  # a queue that moves, and bad luck in it
         passing = fault.error is LoadError or fault.status == 429 or client.answered == 0
         return _FATAL if passing else _blame(piece, client)
     return _repeat(piece, fault, client)
@@ -89,7 +94,7 @@ def _alone(piece: Piece, fault: Fault) -> Next:
     return Next(split=tuple((row, row + 1) for row in rows))
 
 
-def _repeat(piece: Piece, fault: Fault, client: Client) -> Next:
+def _repeat(piece: Piece, fault: Fault, client: Client, *, free: bool = False) -> Next:
     """Send again after a pause, if patience and the retry budget allow."""
     pause = max(backoff(piece.tries), fault.wait or 0.0)
     if time.monotonic() + pause - piece.began > client.limits.patience:
@@ -103,7 +108,7 @@ def _repeat(piece: Piece, fault: Fault, client: Client) -> Next:
         return _FATAL
     if fault.throttled:
         client.gate.close_for(pause, learn=asked)
-    return Next(again=pause, free=asked)
+    return Next(again=pause, free=asked or free)
 
 
 def _blame(piece: Piece, client: Client) -> Next:
